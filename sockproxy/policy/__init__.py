@@ -1,0 +1,1 @@
+"""What the operator wrote: policy files, and what their patterns match. Knows no JSON."""
