@@ -28,7 +28,9 @@ _SHOWN_ASKS = 3
 """How many refused asks a message spells out; the audit line has them all."""
 
 
-def decide(operation: Operation, asks: tuple[Ask, ...], forward: Forward, policy: Policy, client: Client | None) -> Allow | Deny:
+def decide(
+    operation: Operation, asks: tuple[Ask, ...], forward: Forward, policy: Policy, client: Client | None
+) -> Allow | Deny:
     """Judge the asks of one call. Pure: the same arguments give the same verdict."""
     for denial in policy.denies_for(operation.name):
         if denied := _denied_asks(denial, asks):
@@ -56,7 +58,9 @@ def deny_row(operation: Operation, policy: Policy, asks: tuple[Ask, ...] = ()) -
     return Deny(
         code="no_rule",
         status=403,
-        message=_sentence(f"no rule of policy `{policy.name}` allows {operation.method} {operation.template}", advice.one_line),
+        message=_sentence(
+            f"no rule of policy `{policy.name}` allows {operation.method} {operation.template}", advice.one_line
+        ),
         asks=asks,
         refused=asks,
         fix=advice.block,
@@ -88,7 +92,9 @@ def _deny_by_rule(operation: Operation, denial: DenyRule, asks: tuple[Ask, ...],
     )
 
 
-def _deny_asks(operation: Operation, policy: Policy, rule: Rule, refused: tuple[Ask, ...], asks: tuple[Ask, ...]) -> Deny:
+def _deny_asks(
+    operation: Operation, policy: Policy, rule: Rule, refused: tuple[Ask, ...], asks: tuple[Ask, ...]
+) -> Deny:
     advice = fix(rule, refused, operation, policy)
     code: Code = "not_owner" if all(ask.kind in OWNERSHIP_KINDS for ask in refused) else "ask_refused"
     verb = "does not cover" if len(refused) > 1 else "does not allow"

@@ -1,15 +1,15 @@
 """The tree of errors. Foreign errors are mapped to these at one border each (see the module that raises them).
 
-    SockproxyError
-    ├── Refusal                 answered to a client; each knows its code and HTTP status
-    │   ├── Malformed           400  malformed          the bytes, the target or the JSON are ambiguous or wrong
-    │   ├── VersionRefused      400  malformed          an API version out of range, in Docker's own words
-    │   ├── UnknownOperation    403  unknown_operation  no row of the Engine API table
-    │   ├── TooLarge            413  too_large          a limit of ours was met
-    │   ├── EngineDown          502  engine_down        the engine is away, or went away
-    │   └── Internal            500  internal           a fault of ours, or the audit log cannot be written
-    ├── PolicyError             a policy that cannot be loaded; carries every problem, each with its place
-    └── ConfigurationError      what an operator must put right before `run` can start (exit code 2)
+SockproxyError
+├── Refusal                 answered to a client; each knows its code and HTTP status
+│   ├── Malformed           400  malformed          the bytes, the target or the JSON are ambiguous or wrong
+│   ├── VersionRefused      400  malformed          an API version out of range, in Docker's own words
+│   ├── UnknownOperation    403  unknown_operation  no row of the Engine API table
+│   ├── TooLarge            413  too_large          a limit of ours was met
+│   ├── EngineDown          502  engine_down        the engine is away, or went away
+│   └── Internal            500  internal           a fault of ours, or the audit log cannot be written
+├── PolicyError             a policy that cannot be loaded; carries every problem, each with its place
+└── ConfigurationError      what an operator must put right before `run` can start (exit code 2)
 """
 
 from __future__ import annotations

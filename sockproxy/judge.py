@@ -1,9 +1,9 @@
 """Judging a request, step by step, as the shell does it. Pure: what must be asked of the engine is said, not done.
 
-    recognise   head  → request, row, parameters          Malformed, UnknownOperation
-    early       what can be refused before the body       Deny
-    call        body  → the call                          Malformed, TooLarge, VersionRefused
-    judge       call  → Allow, Deny, Absent, or Needs: look-ups to make before it is judged again
+recognise   head  → request, row, parameters          Malformed, UnknownOperation
+early       what can be refused before the body       Deny
+call        body  → the call                          Malformed, TooLarge, VersionRefused
+judge       call  → Allow, Deny, Absent, or Needs: look-ups to make before it is judged again
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def recognise(
     return request, operation, params
 
 
-def early(request: Request, operation: Operation, policy: Policy, context: Context, client: Client | None) -> Deny | None:
+def early(
+    request: Request, operation: Operation, policy: Policy, context: Context, client: Client | None
+) -> Deny | None:
     """What can be refused before the body is read; None where the body is worth reading.
 
     Raises:

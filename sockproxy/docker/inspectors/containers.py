@@ -1,0 +1,186 @@
+"""Containers: made, changed, looked at, entered, copied from and into, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from sockproxy.docker.fields import containers as fields
+from sockproxy.docker.inspectors import entering
+from sockproxy.docker.inspectors.findings import Findings
+from sockproxy.docker.inspectors.host_config import (
+    inspect_changed_limits,
+    inspect_host_config,
+    inspect_limits,
+    inspect_requirements,
+    runtime,
+)
+from sockproxy.docker.inspectors.inspector import Inspector, is_true, nothing
+from sockproxy.docker.inspectors.mounts import ANONYMOUS
+from sockproxy.docker.inspectors.networking import inspect_networks
+from sockproxy.docker.inspectors.pruning import inspect_prune
+from sockproxy.docker.inspectors.whose import Found, Purpose, container_in_path, image, labels_of, part, text
+from sockproxy.docker.paths import clean
+from sockproxy.errors import Malformed
+from sockproxy.model import Inspection, JsonObject
+
+UNNAMED: Final = "(unnamed)"
+"""The value of a new container's ask where the engine is to choose its name."""
+
+NO_IMAGE: Final = "(none)"
+"""The value of an image's ask where a create names none: the engine makes a container with an empty root."""
+
+
+def _create(found: Findings) -> Inspection:
+    body = found.body(fields.CREATE)
+    host: JsonObject = part(body, "HostConfig")
+    labels = labels_of(body.get("Labels"))
+    name = found.query.get("name", "").removeprefix("/")
+    found.ask("container", name or UNNAMED, "?name", labels=labels)
+    _inspect_image(found, body)
+    # Forwarded even where it is empty: engines up to 26 read its fields at the top level where there is no such object.
+    body["HostConfig"] = host
+    runtime(found, body.pop("Runtime", None), "Runtime")
+    inspect_host_config(found, host, "HostConfig.")
+    inspect_networks(found, body, host)
+    for path in part(body, "Volumes"):
+        found.ask("volume", ANONYMOUS, f"Volumes[{path}]")
+    for key, value in labels:
+        found.ask("label", f"{key}={value}", f"Labels[{key}]")
+    inspect_limits(found, host)
+    inspect_requirements(found, host, text(body, "User"))
+    return found.forward(body=body)
+
+
+def _inspect_image(found: Findings, body: JsonObject) -> None:
+    reference = text(body, "Image")
+    if not reference:
+        found.ask("image", NO_IMAGE, "Image")
+        return
+    if (known := image(found, reference, "Image")) is not None:
+        body["Image"] = known.identity or known.forward
+
+
+def _update(found: Findings) -> Inspection:
+    body = found.body(fields.UPDATE)
+    container = container_in_path(found, Purpose.CHANGE)
+    # A field that an update does not have is unknown here, whatever it means in a create: it was asked for as such.
+    known: JsonObject = {key: value for key, value in body.items() if key in fields.UPDATE.fields}
+    inspect_host_config(found, known, "")
+    inspect_changed_limits(found, known)
+    return found.forward(path=_path(found, container), body=body)
+
+
+def _path(found: Findings, container: Found | None) -> str | None:
+    """The path of the row with the full id in it, where that is known."""
+    if container is None or container.fact is None:
+        return None
+    return found.call.operation.template.replace("{id}", container.forward)
+
+
+def _with(purpose: Purpose) -> Inspector:
+    """Rows that do one thing with the container in the path, and say no more in a body."""
+
+    def inspect(found: Findings) -> Inspection:
+        container = container_in_path(found, purpose)
+        if purpose is Purpose.ENTER and container is not None:
+            entering.inspect_given(found, container)
+        return found.forward(path=_path(found, container))
+
+    return inspect
+
+
+def _start(found: Findings) -> Inspection:
+    container = container_in_path(found, Purpose.CHANGE)
+    # An experimental restore from a checkpoint, whose directory is a path of the host (moby, daemon/checkpoint.go).
+    if checkpoint := found.query.get("checkpoint"):
+        found.ask("query", f"checkpoint={checkpoint}", "?checkpoint")
+    if directory := found.query.get("checkpoint-dir"):
+        if not directory.startswith("/"):
+            raise Malformed(f"?checkpoint-dir: `{directory}` is no absolute path")
+        found.ask("bind", clean(directory), "?checkpoint-dir")
+    return found.forward(path=_path(found, container))
+
+
+def _rename(found: Findings) -> Inspection:
+    container = container_in_path(found, Purpose.CHANGE)
+    name = found.query.get("name", "").removeprefix("/")
+    if not name:
+        raise Malformed("a rename needs ?name")
+    fact = container.fact if container is not None else None
+    found.ask("container", name, "?name", labels=labels_of(part(fact, "Config").get("Labels")))
+    return found.forward(path=_path(found, container))
+
+
+def _delete(found: Findings) -> Inspection:
+    container = container_in_path(found, Purpose.CHANGE)
+    # `link=1` removes a link by its own name (`web/db`), never a container: an id in its place would name no link.
+    removes_link = is_true(found.query.get("link", ""))
+    return found.forward(path=None if removes_link else _path(found, container))
+
+
+def _archive(found: Findings) -> Inspection:
+    """Copying out of a container: whose, which path, and the host's folders that the path leads into."""
+    path = _archive_path(found)
+    container = container_in_path(found, Purpose.ENTER)
+    if container is not None:
+        entering.inspect_path(found, container, path)
+    return found.forward(path=_path(found, container))
+
+
+def _put_archive(found: Findings) -> Inspection:
+    """Writing files into a container is entering it."""
+    _archive_path(found)
+    container = container_in_path(found, Purpose.ENTER)
+    if container is not None:
+        entering.inspect_given(found, container)
+    return found.forward(path=_path(found, container))
+
+
+def _archive_path(found: Findings) -> str:
+    path = found.query.get("path", "")
+    if not path:
+        raise Malformed("an archive needs ?path")
+    cleaned = clean(f"/{path}")
+    found.ask("archive", cleaned, "?path")
+    return cleaned
+
+
+def _prune(found: Findings) -> Inspection:
+    return inspect_prune(found, "container")
+
+
+_READ: Final = _with(Purpose.READ)
+_CHANGE: Final = _with(Purpose.CHANGE)
+_ENTER: Final = _with(Purpose.ENTER)
+
+INSPECTORS: Final[Mapping[str, Inspector]] = MappingProxyType(
+    {
+        "ContainerList": nothing,
+        "ContainerCreate": _create,
+        "ContainerInspect": _READ,
+        "ContainerTop": _READ,
+        "ContainerLogs": _READ,
+        "ContainerChanges": _READ,
+        "ContainerStats": _READ,
+        "ContainerWait": _READ,
+        "ContainerExport": _with(Purpose.COPY),
+        "ContainerResize": _CHANGE,
+        "ContainerStart": _start,
+        "ContainerStop": _CHANGE,
+        "ContainerRestart": _CHANGE,
+        "ContainerKill": _CHANGE,
+        "ContainerUpdate": _update,
+        "ContainerRename": _rename,
+        "ContainerPause": _CHANGE,
+        "ContainerUnpause": _CHANGE,
+        "ContainerAttach": _ENTER,
+        "ContainerAttachWebsocket": _ENTER,
+        "ContainerDelete": _delete,
+        "ContainerArchiveInfo": _archive,
+        "ContainerArchive": _archive,
+        "PutContainerArchive": _put_archive,
+        "ContainerPrune": _prune,
+    }
+)

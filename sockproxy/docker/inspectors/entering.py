@@ -1,0 +1,185 @@
+"""Entering a container: exec, attach, writing files into it, joining its namespaces, taking its volumes.
+
+Whoever enters has what the container was given, so that is asked for too: its host paths by whatever road, its devices,
+capabilities and privilege, the host's namespaces and its security options. The engine's inspect is the source:
+`HostConfig` for what it was created with, `Mounts` for what it has, volumes taken from others included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sockproxy.docker.asks import PLAIN_CAPABILITIES
+from sockproxy.docker.fields import normalise
+from sockproxy.docker.fields.containers import HOST_CONFIG
+from sockproxy.docker.inspectors.devices import read_cgroup_rules, read_devices, read_gpus
+from sockproxy.docker.inspectors.findings import Findings
+from sockproxy.docker.inspectors.mounts import Use, inspect_hidden_binds, parse_bind
+from sockproxy.docker.inspectors.security import capability, read_paths, security_ask
+from sockproxy.docker.inspectors.whose import Found, labels_of, part, text
+from sockproxy.docker.paths import clean, within
+from sockproxy.model import Json, JsonObject, Missing
+
+_NAMESPACES: Final = (
+    ("PidMode", "pid"),
+    ("IpcMode", "ipc"),
+    ("UTSMode", "uts"),
+    ("UsernsMode", "userns"),
+    ("NetworkMode", "network"),
+)
+"""`cgroup=host` is not among them: every container has it with cgroup v1."""
+
+
+def inspect_given(found: Findings, container: Found) -> None:
+    """The asks for what a container was itself given."""
+    if container.fact is None:
+        return
+    host = normalise(container.fact.get("HostConfig"), HOST_CONFIG).value
+    prefix = f"container {container.name}: HostConfig"
+    _inspect_mounts(found, container)
+    _inspect_namespaces(found, host, prefix)
+    for key, read in (
+        ("Devices", read_devices),
+        ("DeviceCgroupRules", read_cgroup_rules),
+        ("DeviceRequests", read_gpus),
+    ):
+        if value := host.get(key):
+            read(found, value, f"{prefix}.{key}")
+    if host.get("Privileged") is True:
+        # It shows `label=disable` and no masks, and has every capability: privilege says it all.
+        found.ask("privileged", "container", f"{prefix}.Privileged")
+        return
+    _inspect_capabilities(found, host.get("CapAdd"), f"{prefix}.CapAdd")
+    _inspect_security(found, host, prefix)
+
+
+def _inspect_mounts(found: Findings, container: Found) -> None:
+    for mount in mounts_of(container):
+        if mount.volume:
+            inspect_hidden_binds(found, mount.volume, mount.where, mount.use)
+        else:
+            found.ask("bind", mount.source, mount.where, read_only=mount.use.read_only, shared=mount.use.shared)
+
+
+def _inspect_namespaces(found: Findings, host: JsonObject, prefix: str) -> None:
+    for key, word in _NAMESPACES:
+        mode = text(host, key)
+        # Processes of a third container can be reached through a shared process namespace, not through the others.
+        if mode == "host" or (word == "pid" and mode.startswith("container:")):
+            found.ask("namespace", f"{word}={mode}", f"{prefix}.{key}")
+
+
+def _inspect_capabilities(found: Findings, added: Json, where: str) -> None:
+    for index, each in enumerate(added if isinstance(added, list) else ()):
+        name = capability(str(each))
+        found.ask("capability", name, f"{where}[{index}]", plain=name in PLAIN_CAPABILITIES)
+
+
+def _inspect_security(found: Findings, host: JsonObject, prefix: str) -> None:
+    for key in ("MaskedPaths", "ReadonlyPaths"):
+        if key in host:
+            read_paths(found, host[key], f"{prefix}.{key}")
+    # The engine itself adds labels to a container that shares processes or IPC (moby, daemon/create.go).
+    shares = any(
+        text(host, key) == "host" or text(host, key).startswith("container:") for key in ("PidMode", "IpcMode")
+    )
+    options = host.get("SecurityOpt")
+    for index, option in enumerate(options if isinstance(options, list) else ()):
+        where = f"{prefix}.SecurityOpt[{index}]"
+        ask = security_ask(str(option), where)
+        if ask is not None and not (shares and ask.startswith("label=")):
+            found.ask("security-opt", ask, where)
+
+
+def inspect_taken_volumes(found: Findings, container: Found, use: Use) -> None:
+    """The volumes that another container takes over from this one, as volumes that it uses."""
+    named: set[str] = set()
+    for mount in mounts_of(container):
+        if not mount.volume or mount.volume in named:
+            continue
+        named.add(mount.volume)
+        fact = found.look_up(f"/volumes/{mount.volume}")
+        if fact is not None:
+            labels = () if isinstance(fact, Missing) else labels_of(fact.get("Labels"))
+            read_only = use.read_only or mount.use.read_only
+            found.ask("volume", mount.volume, mount.where, read_only=read_only, labels=labels)
+
+
+def inspect_path(found: Findings, container: Found, path: str) -> None:
+    """A path that is read out of a container: what it is bound from is asked for, read-only.
+
+    Both ways: a path below a mount's target lies in it, one above it holds it. Where a link leads is not seen.
+    """
+    for mount in mounts_of(container):
+        if not (within(path, mount.target) or within(mount.target, path)):
+            continue
+        if mount.volume:
+            inspect_hidden_binds(found, mount.volume, mount.where, Use(read_only=True))
+        else:
+            found.ask("bind", mount.source, mount.where, read_only=True)
+    if part(container.fact, "HostConfig").get("Privileged") is True:
+        found.ask("privileged", "container", f"container {container.name}: HostConfig.Privileged")
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """One mount of a container."""
+
+    where: str
+    source: str
+    """A cleaned host path; empty for a volume."""
+    volume: str
+    """The name of a volume; empty for a host path."""
+    target: str
+    use: Use
+
+
+def mounts_of(container: Found) -> Iterator[_Mount]:
+    """Every host path and named volume of a container that its inspect shows, each once."""
+    seen: set[tuple[str, str, str, Use]] = set()
+    for mount in _all_mounts(container):
+        if (key := (mount.source, mount.volume, mount.target, mount.use)) not in seen:
+            seen.add(key)
+            yield mount
+
+
+def _all_mounts(container: Found) -> Iterator[_Mount]:
+    fact = container.fact
+    host = part(fact, "HostConfig")
+    prefix = f"container {container.name}: "
+    binds = host.get("Binds")
+    for index, spec in enumerate(binds if isinstance(binds, list) else ()):
+        where = f"{prefix}HostConfig.Binds[{index}]"
+        bind = parse_bind(str(spec), where)
+        is_path = bind.source.startswith("/")
+        if bind.source:
+            yield _Mount(
+                where, bind.source if is_path else "", "" if is_path else bind.source, _target(bind.target), bind.use
+            )
+    yield from _listed(host.get("Mounts"), f"{prefix}HostConfig.Mounts", "Target")
+    yield from _listed(fact.get("Mounts") if fact else None, f"{prefix}Mounts", "Destination")
+
+
+def _listed(mounts: Json, where: str, target: str) -> Iterator[_Mount]:
+    for index, mount in enumerate(mounts if isinstance(mounts, list) else ()):
+        if not isinstance(mount, dict):
+            continue
+        here = f"{where}[{index}]"
+        read_only = mount.get("ReadOnly") is True or mount.get("RW") is False
+        propagation = text(mount, "Propagation") or text(part(mount, "BindOptions"), "Propagation")
+        use = Use(read_only, propagation in ("shared", "rshared"))
+        source = text(mount, "Source")
+        match text(mount, "Type"):
+            case "bind":
+                yield _Mount(
+                    here, clean(source) if source.startswith("/") else source, "", _target(text(mount, target)), use
+                )
+            case "volume" if name := text(mount, "Name") or ("" if source.startswith("/") else source):
+                yield _Mount(here, "", name, _target(text(mount, target)), use)
+
+
+def _target(path: str) -> str:
+    """Where a mount stands in the container; the root where that is not plain, which every path is below."""
+    return clean(path) if path.startswith("/") else "/"

@@ -1,0 +1,110 @@
+"""What has been found in one call so far: its asks, the look-ups that are still missing, and what is to be forwarded.
+
+An inspector is a function from `Findings` to an `Inspection`. It may run several times for one call, each time with
+more facts, until it needs no look-up. It never fetches anything itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sockproxy.docker import body as json_body
+from sockproxy.docker.call import Call
+from sockproxy.docker.fields import normalise
+from sockproxy.docker.fields.schema import Struct
+from sockproxy.docker.operations import read_query
+from sockproxy.docker.request import encode_target
+from sockproxy.model import Ask, Context, Forward, Inspection, Json, JsonObject, Missing
+
+
+class Findings:
+    """The asks of one call, as they are found."""
+
+    __slots__ = ("_needs", "absent", "asks", "call", "context", "held", "query", "query_lists")
+
+    def __init__(self, call: Call, context: Context, held: frozenset[str]) -> None:
+        self.call: Final = call
+        self.context: Final = context
+        self.held: Final = held
+        self.absent: Missing | None = None
+        known, unknown = read_query(call.operation, call.request.query)
+        self.asks: list[Ask] = list(unknown)
+        self.query_lists: Final = known
+        """The query parameters to be forwarded, in the order they came."""
+        self.query: Final[dict[str, str]] = {}
+        """The first value of each: what the engine reads of a parameter that is no list."""
+        for key, value in known:
+            self.query.setdefault(key, value)
+        # A dict for its order: look-ups are asked for once, in the order in which they were missed.
+        self._needs: dict[str, None] = {}
+
+    def ask(
+        self,
+        kind: str,
+        value: str,
+        where: str,
+        *,
+        read_only: bool = False,
+        shared: bool = False,
+        labels: tuple[tuple[str, str], ...] = (),
+        aliases: tuple[str, ...] = (),
+        amount: int | None = None,
+        plain: bool = False,
+        grantable: bool = True,
+    ) -> None:
+        """Note one ask; what the arguments mean is said at `Ask`."""
+        self.asks.append(Ask(kind, value, where, read_only, shared, labels, aliases, amount, plain, grantable))
+
+    def note(self, ask: Ask) -> None:
+        """Note an ask that was made before."""
+        self.asks.append(ask)
+
+    def values(self, key: str) -> list[str]:
+        """Every value of a query parameter that is a list."""
+        return [value for name, value in self.query_lists if name == key]
+
+    def body(self, schema: Struct) -> JsonObject:
+        """The body in its normal form; its unknown fields are asked for.
+
+        Raises:
+            Malformed: a wrong type, or two spellings of one key.
+        """
+        normal = normalise(self.call.body, schema)
+        self.asks.extend(normal.unknown)
+        return normal.value
+
+    def look_up(self, path: str) -> JsonObject | Missing | None:
+        """What the engine answers to a GET of this path; None, and a need is noted, where it was not asked yet."""
+        fact = self.context.facts.get(path)
+        if fact is None:
+            self._needs[path] = None
+        return fact
+
+    def forward(
+        self,
+        *,
+        path: str | None = None,
+        query: tuple[tuple[str, str], ...] | None = None,
+        body: Json = None,
+    ) -> Inspection:
+        """End an inspection. Without a path the one that came is forwarded, without a query the known parameters."""
+        call = self.call
+        operation, request = call.operation, call.request
+        headers: list[tuple[str, str]] = []
+        upgrade = None
+        for name, value in request.headers:
+            if name in operation.headers:
+                headers.append((name, value))
+            elif name == "upgrade" and value.lower() in operation.upgrade:
+                upgrade = value.lower()
+        forward = Forward(
+            method=request.method,
+            target=encode_target(call.version, path or request.path, self.query_lists if query is None else query),
+            headers=tuple(headers),
+            body=None if body is None else json_body.serialise(body),
+            content_type=None if body is None else "application/json",
+            streams_body=operation.body == "tar",
+            upgrade=upgrade,
+            hijacks=operation.hijack,
+        )
+        return Inspection(tuple(self.asks), forward, tuple(self._needs), self.absent)

@@ -1,0 +1,250 @@
+"""What is mounted into a container: host paths and volumes, by every road that Docker has.
+
+    Binds      "src:dst:mode"      a host path if it begins with a slash, else the name of a volume
+    Mounts     {Type, Source, …}   bind, volume (with driver options), tmpfs, image
+    Volumes    {"/path": {}}       anonymous volumes
+    volumes    DriverOpts          of the `local` driver: the arguments of mount(2), run by the engine as root
+
+A named volume is always looked up: its options may make it a host path in disguise, and options that are sent along are
+ignored where the volume exists (moby, daemon/volume/service/store.go).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sockproxy.docker.inspectors.findings import Findings
+from sockproxy.docker.inspectors.whose import VOLUME_NAME, Labels, image, labels_of, part, text
+from sockproxy.docker.paths import clean
+from sockproxy.errors import Malformed
+from sockproxy.model import Json, JsonObject, Missing
+
+ANONYMOUS: Final = "(anonymous)"
+"""The value of a volume's ask where it has no name."""
+
+_SHARED: Final = frozenset({"shared", "rshared"})
+_PROPAGATION: Final = frozenset({"private", "rprivate", "slave", "rslave"}) | _SHARED
+_MODES: Final = _PROPAGATION | {"rw", "ro", "z", "Z", "nocopy", "consistent", "cached", "delegated"}
+"""Every mode word that Linux engines take (moby, daemon/volume/mounts/linux_parser.go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a mount is used."""
+
+    read_only: bool
+    shared: bool = False
+
+
+# Binds
+
+
+@dataclass(frozen=True, slots=True)
+class BindSpec:
+    """One entry of `Binds`, parsed."""
+
+    source: str
+    """A cleaned host path, the name of a volume, or empty for an anonymous volume."""
+    target: str
+    use: Use
+
+
+def parse_bind(spec: str, where: str) -> BindSpec:
+    """Read ``src:dst[:mode]`` as the engine does (moby, ``linuxParser.ParseMountRaw``).
+
+    Raises:
+        Malformed: the engine would refuse it, or take a part of it for something else than it looks like.
+    """
+    parts = spec.split(":", 3)
+    if len(parts) > 3:
+        raise Malformed(f"{where}: `{spec}` has more than source, target and mode")
+    if len(parts) == 1:
+        return BindSpec("", parts[0], Use(read_only=False))
+    source, target = parts[0], parts[1]
+    if not target.startswith("/"):
+        raise Malformed(f"{where}: `{spec}` needs an absolute target")
+    use = _parse_mode(parts[2], where) if len(parts) == 3 else Use(read_only=False)
+    return BindSpec(_parse_source(source, where), target, use)
+
+
+def _parse_source(source: str, where: str) -> str:
+    if source.startswith("/"):
+        return clean(source)
+    if not VOLUME_NAME.fullmatch(source):
+        raise Malformed(f"{where}: `{source}` is neither an absolute host path nor the name of a volume")
+    return source
+
+
+def _parse_mode(mode: str, where: str) -> Use:
+    words = mode.split(",")
+    for word in words:
+        if word not in _MODES:
+            raise Malformed(f"{where}: `{word}` is no mode of a bind")
+    if "ro" in words and "rw" in words:
+        raise Malformed(f"{where}: `{mode}` is both read-only and writable")
+    return Use("ro" in words, not _SHARED.isdisjoint(words))
+
+
+def inspect_bind(found: Findings, spec: str, where: str) -> None:
+    """The asks of one entry of `Binds`."""
+    bind = parse_bind(spec, where)
+    if bind.source.startswith("/"):
+        found.ask("bind", bind.source, where, read_only=bind.use.read_only, shared=bind.use.shared)
+    else:
+        inspect_volume(found, bind.source, where, bind.use)
+
+
+# Mounts
+
+
+def inspect_mount(found: Findings, mount: JsonObject, where: str) -> JsonObject:
+    """The asks of one of `Mounts`. Gives back what is to be forwarded in its place."""
+    kind = text(mount, "Type")
+    source = text(mount, "Source")
+    use = Use(mount.get("ReadOnly") is True)
+    # Judged whatever the type: an engine that takes options for a type they do not belong to has not been met yet.
+    _inspect_driver_config(found, part(mount, "VolumeOptions", "DriverConfig"), where, use)
+    match kind:
+        case "bind":
+            _inspect_bind_mount(found, mount, source, where, use)
+        case "volume":
+            labels = labels_of(part(mount, "VolumeOptions", "Labels"))
+            inspect_volume(found, source, where, use, new_labels=labels)
+        case "image":
+            known = image(found, source, f"{where}.Source")
+            return {**mount, "Source": known.identity or known.forward} if known else mount
+        case "tmpfs":
+            _inspect_tmpfs_options(found, part(mount, "TmpfsOptions").get("Options"), where)
+        case _:
+            # `npipe` and `cluster` are refused by a Linux engine; what a newer one adds is unknown here.
+            found.ask("field", f"{_name(where)}.Type={kind}", f"{where}.Type", grantable=False)
+    return mount
+
+
+def _inspect_bind_mount(found: Findings, mount: JsonObject, source: str, where: str, use: Use) -> None:
+    if not source.startswith("/"):
+        # A backslash counts as absolute in the engine and becomes a *relative* path (moby, linux_parser.go:33).
+        raise Malformed(f"{where}.Source: `{source}` is no absolute path")
+    propagation = text(part(mount, "BindOptions"), "Propagation")
+    if propagation and propagation not in _PROPAGATION:
+        found.ask("field", f"{_name(where)}.BindOptions.Propagation={propagation}", f"{where}.BindOptions.Propagation")
+    found.ask("bind", clean(source), where, read_only=use.read_only, shared=propagation in _SHARED)
+
+
+def _inspect_driver_config(found: Findings, config: JsonObject, where: str, use: Use) -> None:
+    options = part(config, "Options")
+    driver = text(config, "Name")
+    if driver or options:
+        inspect_driver(found, driver, options, f"{where}.VolumeOptions.DriverConfig", use)
+
+
+def _inspect_tmpfs_options(found: Findings, options: Json, where: str) -> None:
+    for option in options if isinstance(options, list) else ():
+        # Engines take `exec` and `noexec` alone (moby, linux_parser.go); another would be new.
+        if option not in (["exec"], ["noexec"]):
+            shown = "=".join(str(word) for word in option) if isinstance(option, list) else str(option)
+            found.ask("field", f"{_name(where)}.TmpfsOptions.Options={shown}", f"{where}.TmpfsOptions.Options")
+
+
+_TMPFS_WORDS: Final = frozenset(
+    {
+        *("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol", "huge"),
+        *("ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "defaults"),
+        *("sync", "async", "dirsync", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime"),
+        *("strictatime", "nostrictatime", "iversion", "noiversion", "mand", "nomand", "loud", "silent"),
+        *("private", "rprivate", "slave", "rslave", "unbindable", "runbindable"),
+    }
+)
+
+
+def inspect_tmpfs(found: Findings, options: str, where: str) -> None:
+    """The asks of one of `Tmpfs`: none, but for words that make another mount of it (`shared`, `bind`, `remount`)."""
+    for option in options.split(","):
+        word = option.partition("=")[0]
+        if word and word not in _TMPFS_WORDS:
+            found.ask("field", f"{_name(where)}={word}", where)
+
+
+def _name(where: str) -> str:
+    """A place without its index."""
+    return where.partition("[")[0]
+
+
+# Volumes
+
+
+def inspect_volume(found: Findings, name: str, where: str, use: Use, *, new_labels: Labels = ()) -> None:
+    """The asks of using a volume: whose it is, and what its driver's options make of it.
+
+    Raises:
+        Malformed: no local volume can have that name.
+    """
+    if not name:
+        found.ask("volume", ANONYMOUS, where, read_only=use.read_only, labels=new_labels)
+        return
+    if not VOLUME_NAME.fullmatch(name):
+        raise Malformed(f"{where}: `{name}` is not the name of a volume")
+    fact = found.look_up(f"/volumes/{name}")
+    if fact is None:
+        return
+    # One that is missing will be made by this call.
+    labels = new_labels if isinstance(fact, Missing) else labels_of(fact.get("Labels"))
+    found.ask("volume", name, where, read_only=use.read_only, labels=labels)
+    if not isinstance(fact, Missing):
+        inspect_driver(found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use)
+
+
+def inspect_hidden_binds(found: Findings, name: str, where: str, use: Use) -> None:
+    """What the options of a volume make of it, without asking whose it is."""
+    if not VOLUME_NAME.fullmatch(name):
+        return
+    fact = found.look_up(f"/volumes/{name}")
+    if fact is not None and not isinstance(fact, Missing):
+        inspect_driver(found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use)
+
+
+_BIND_FLAGS: Final = frozenset({"bind", "rbind"})
+_FREE_FLAGS: Final = frozenset(
+    {
+        *_BIND_FLAGS,
+        *_PROPAGATION,
+        *("ro", "rw", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "strictatime", "defaults"),
+    }
+)
+"""What a bind's `o` may say without asking more than the bind itself does: access, hardening, times, propagation."""
+
+
+def inspect_driver(found: Findings, driver: str, options: JsonObject, where: str, use: Use) -> None:
+    """The asks of a volume's driver and options.
+
+    Of the `local` driver, options that amount to a bind mount ask for the host path: `o` says `bind`, or `device` is a
+    path of the host. Where they are a plain bind that is all; each option that a plain bind has no use for (another
+    file system type, further flags, a quota) is an ask of its own besides.
+    """
+    driver = driver or "local"
+    if driver != "local":
+        found.ask("volume-driver", driver, where)
+    # The engine splits without trimming; a flag that only looks like `bind` is taken for it here all the same.
+    flags = [flag.strip().lower() for flag in text(options, "o").split(",") if flag.strip()]
+    device = text(options, "device")
+    bound = driver == "local" and not _BIND_FLAGS.isdisjoint(flags)
+    if driver == "local" and (bound or device.startswith("/")):
+        path = clean(device) if device.startswith("/") else device
+        read_only = use.read_only or ("ro" in flags and "rw" not in flags)
+        found.ask("bind", path, where, read_only=read_only, shared=use.shared or not _SHARED.isdisjoint(flags))
+    for key, value in options.items():
+        if not (bound and _plain_bind_option(key, value, flags)):
+            found.ask("volume-driver", f"{driver} {key}={value}", where)
+
+
+def _plain_bind_option(key: str, value: Json, flags: list[str]) -> bool:
+    match key:
+        case "type":
+            return value in ("", "none", "bind")
+        case "device":
+            return True
+        case "o":
+            return _FREE_FLAGS.issuperset(flags)
+        case _:
+            return False

@@ -1,0 +1,750 @@
+"""From a file to a policy, or every mistake in it at once, each with its place.
+
+    read ─► document ─► the rules of what it extends, joined with its own ─► compiled, indexed
+
+Joining, rule by rule of one id: the `allow` lists and each kind's patterns are joined; `none` empties what was inherited (it
+never frees a kind, `any` does); of `limit` the extending number holds; `require` is joined. Clients, tests and `api` are
+never inherited.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, Kind
+from sockproxy.docker.inspectors import INSPECTED
+from sockproxy.docker.operations import BY_NAME, METHODS, BadSelector, select
+from sockproxy.errors import PolicyError, Problem
+from sockproxy.model import NEWEST_VERSION, OLDEST_VERSION, Ask, Json, JsonObject, Version
+from sockproxy.policy import presets
+from sockproxy.policy.document import Mapping, Node, Place, Scalar, Sequence, read
+from sockproxy.policy.patterns import BadPattern, Pattern, compile_pattern
+from sockproxy.policy.rules import Client, DenyRule, Network, Patterns, Policy, PolicyTest, Rule
+
+__all__ = ["Client", "DenyRule", "Policy", "PolicyTest", "Rule", "load", "loads"]
+
+_TOP: Final = ("version", "name", "about", "extends", "rules", "clients", "tests", "api", "mode")
+_RULE: Final = ("id", "allow", "deny", "grant", "only", "limit", "require", "asking", "because")
+_CLIENT: Final = ("name", "from", "unix-user", "rules", "mode")
+_TEST: Final = ("name", "request", "body", "engine", "client", "expect")
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_COMMA_KINDS: Final = frozenset({"exec", "label", "security-opt", "volume-driver"})
+"""Kinds whose values may hold a comma, which inside `[…]` ends a word."""
+
+
+def load(source: str | Path) -> Policy:
+    """The policy of a preset's name or a file's path.
+
+    Raises:
+        PolicyError: with every mistake in it, and in what it extends.
+    """
+    file = _find(str(source))
+    return _load(str(source), str(file), _read_file(file))
+
+
+def loads(text: str, name: str = "policy.yaml") -> Policy:
+    """The policy that a text is; ``name`` stands for a file in messages, and what it extends is looked for beside it.
+
+    Raises:
+        PolicyError: with every mistake in it.
+    """
+    return _load(name, name, text)
+
+
+def _load(source: str, file: str, text: str) -> Policy:
+    loader = _Loader()
+    parts = loader.file(file, text, stack=())
+    policy = loader.finish(source, parts)
+    if loader.problems:
+        raise PolicyError(tuple(dict.fromkeys(loader.problems)))
+    assert policy is not None
+    return policy
+
+
+def _find(source: str) -> Path:
+    preset = presets.path(source)
+    if preset is not None:
+        return preset
+    file = Path(source)
+    if not file.exists() and "/" not in source and not source.endswith((".yaml", ".yml")):
+        raise PolicyError((Problem(source, 0, 0, "no such preset, and no such file", presets.nearest(source)),))
+    return file
+
+
+def _read_file(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8")
+    except OSError as error:
+        hint = presets.nearest(file.stem) if isinstance(error, FileNotFoundError) else ""
+        raise PolicyError((Problem(str(file), 0, 0, f"cannot be read: {error.strerror}", hint),)) from None
+    except UnicodeDecodeError as error:
+        raise PolicyError((Problem(str(file), 0, 0, f"is not UTF-8 (byte {error.start})"),)) from None
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What one file, with all that it extends, comes to."""
+
+    name: str
+    about: str = ""
+    rules: dict[str, Rule | DenyRule] = field(default_factory=dict)
+    groups: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The rule ids that a preset's or file's name stands for."""
+    clients: list[Client] = field(default_factory=list)
+    tests: list[PolicyTest] = field(default_factory=list)
+    api: tuple[Version, Version] = (OLDEST_VERSION, NEWEST_VERSION)
+    ids: frozenset[str] = frozenset()
+
+
+class _Loader:
+    """Reads files, and collects what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self._digest = hashlib.sha256()
+
+    # Files ---------------------------------------------------------------------------------------------------------
+
+    def file(self, file: str, text: str, stack: tuple[str, ...]) -> _Parts:
+        """One file and all that it extends."""
+        parts = _Parts(name=Path(file).stem)
+        self._digest.update(f"{len(text)}:".encode() + text.encode())
+        try:
+            document = read(text, file)
+        except PolicyError as error:
+            self.problems += error.problems
+            return parts
+        if not isinstance(document, Mapping):
+            self._wrong(document, "a policy is a mapping", "it begins with `version: 1`")
+            return parts
+        self._known(document, _TOP, "a policy")
+        self._version(document)
+        parts.name = self._word_of(document, "name") or parts.name
+        parts.about = self._text_of(document, "about")
+        self._extend(document, parts, file, stack)
+        self._rules(document, parts, file)
+        self._mode(document)
+        parts.api = self._api(document)
+        if not stack:
+            parts.clients = list(self._clients(document, parts))
+            parts.tests = list(self._tests(document, parts))
+        return parts
+
+    def finish(self, source: str, parts: _Parts) -> Policy | None:
+        """The policy that the parts make; None where there are problems."""
+        rules = tuple(rule for rule in parts.rules.values() if isinstance(rule, Rule))
+        for rule in rules:
+            self._check_tunnel(rule)
+        if self.problems:
+            return None
+        return Policy(
+            name=parts.name,
+            about=parts.about,
+            source=source,
+            digest=self._digest.hexdigest(),
+            rules=rules,
+            deny_rules=tuple(rule for rule in parts.rules.values() if isinstance(rule, DenyRule)),
+            clients=tuple(parts.clients),
+            api_min=parts.api[0],
+            api_max=parts.api[1],
+            tests=tuple(parts.tests),
+            warnings=tuple(self.warnings),
+        )
+
+    def _extend(self, document: Mapping, parts: _Parts, file: str, stack: tuple[str, ...]) -> None:
+        for word in self._words(document.get("extends"), "extends"):
+            path = self._extended(word, file)
+            if path is None:
+                continue
+            if str(path) in (*stack, file):
+                self._wrong(word, f"`{word.text}` extends itself, by {' and '.join((*stack, file))}")
+                continue
+            try:
+                text = _read_file(path)
+            except PolicyError as error:
+                self.problems += error.problems
+                continue
+            inherited = self.file(str(path), text, (*stack, file))
+            for rule in inherited.rules.values():
+                self._add(parts, rule, inherited=True)
+            parts.groups |= inherited.groups
+            parts.groups[word.text] = inherited.ids
+            parts.groups[inherited.name] = inherited.ids
+            parts.ids |= inherited.ids
+
+    def _extended(self, word: Scalar, file: str) -> Path | None:
+        preset = presets.path(word.text)
+        if preset is not None and preset.resolve() != Path(file).resolve():
+            return preset
+        beside = Path(file).parent / word.text
+        for path in (beside, beside.with_name(beside.name + ".yaml")):
+            if path.is_file():
+                return path
+        self._wrong(word, f"`{word.text}` is no preset, and no file beside this one", presets.nearest(word.text))
+        return None
+
+    # Rules ---------------------------------------------------------------------------------------------------------
+
+    def _rules(self, document: Mapping, parts: _Parts, file: str) -> None:
+        node = document.get("rules")
+        if node is None:
+            if document.get("extends") is None:
+                self._wrong(document, "no `rules`: nothing would be allowed", "write `rules:`, or `extends: read-only`")
+            return
+        if not isinstance(node, Sequence):
+            self._wrong(node, "`rules` is a list", "each rule begins with `- id: …`")
+            return
+        own: dict[str, Place] = {}
+        for item in node.items:
+            if not isinstance(item, Mapping):
+                self._wrong(item, "a rule is a mapping", "it begins with `- id: …`")
+                continue
+            rule = self._rule(item, parts, file)
+            if rule is None:
+                continue
+            if rule.id in own:
+                self._wrong(
+                    item, f"a second rule `{rule.id}`", f"the first stands in line {own[rule.id].line}: join them"
+                )
+                continue
+            own[rule.id] = item.place
+            self._add(parts, rule, inherited=False)
+        parts.ids |= frozenset(own)
+
+    def _rule(self, item: Mapping, parts: _Parts, file: str) -> Rule | DenyRule | None:
+        self._known(item, _RULE, "a rule")
+        identity = self._word_of(item, "id")
+        if not identity:
+            if item.get("id") is None:
+                self._wrong(item, "a rule without an `id`", "denials and the audit log name rules by it")
+            return None
+        if item.get("deny") is not None:
+            return self._deny_rule(item, identity)
+        for key in ("asking", "because"):
+            if (node := item.get(key)) is not None:
+                self._wrong(node, f"`{key}` without `deny`", "`asking` narrows a `deny`, and `because` explains it")
+        operations = self._operations(item, "allow", for_deny=False)
+        if item.get("allow") is None and identity not in parts.rules:
+            self._wrong(
+                item, f"rule `{identity}` allows nothing", "write `allow:`, or the id of a rule that is extended"
+            )
+        return self._allow_rule(item, identity, operations, file)
+
+    def _allow_rule(self, item: Mapping, identity: str, operations: frozenset[str], file: str) -> Rule:
+        places: dict[str, Place] = {}
+        return Rule(
+            id=identity,
+            place=item.place,
+            operations=operations,
+            grant=self._patterns(item, "grant", places),
+            only=self._patterns(item, "only", places),
+            limit=self._limits(item, places),
+            require=self._requirements(item, places),
+            origin=file,
+            written=file,
+            places=places,
+        )
+
+    def _deny_rule(self, item: Mapping, identity: str) -> DenyRule:
+        for key in ("allow", "grant", "only", "limit", "require"):
+            if (node := item.get(key)) is not None:
+                self._wrong(node, f"`{key}` beside `deny`", "a rule allows or denies: write two")
+        return DenyRule(
+            id=identity,
+            place=item.place,
+            operations=self._operations(item, "deny", for_deny=True),
+            asking=self._patterns(item, "asking", {}),
+            because=self._text_of(item, "because"),
+        )
+
+    def _add(self, parts: _Parts, rule: Rule | DenyRule, *, inherited: bool) -> None:
+        """Join a rule with the one of its id, if there is one."""
+        base = parts.rules.get(rule.id)
+        if base is None:
+            parts.rules[rule.id] = rule
+        elif isinstance(base, Rule) and isinstance(rule, Rule):
+            parts.rules[rule.id] = base if inherited and base == rule else _joined(base, rule)
+        elif isinstance(base, DenyRule) and isinstance(rule, DenyRule):
+            parts.rules[rule.id] = replace(
+                base,
+                operations=base.operations | rule.operations,
+                asking=_joined_patterns(base.asking, rule.asking) if base.asking and rule.asking else {},
+                because=rule.because or base.because,
+            )
+        else:
+            self.problems.append(rule.place.problem(f"rule `{rule.id}` allows here and denies in what is extended"))
+
+    def _operations(self, item: Mapping, key: str, *, for_deny: bool) -> frozenset[str]:
+        chosen: set[str] = set()
+        words = self._words(item.get(key), key)
+        for word in words:
+            try:
+                rows = select(word.text, for_deny=for_deny)
+            except BadSelector as error:
+                self._wrong(word, str(error), error.hint)
+                continue
+            chosen.update(row.name for row in rows)
+            if not for_deny:
+                self._check_inspected(word, chosen)
+        if not words and item.get(key) is not None and not self.problems:
+            self._wrong(item, f"`{key}` is empty")
+        return frozenset(chosen)
+
+    def _check_inspected(self, word: Scalar, chosen: set[str]) -> None:
+        unknown = sorted(name for name in chosen if name not in INSPECTED)
+        chosen.difference_update(unknown)
+        never = [name for name in unknown if BY_NAME[name].never]
+        if never:
+            self._wrong(word, f"`{word.text}` takes in {never[0]}, which can never be allowed")
+        elif unknown:
+            rows = ", ".join(f"{BY_NAME[name].method} {BY_NAME[name].template}" for name in unknown[:3])
+            self._wrong(
+                word,
+                f"`{word.text}` takes in {rows}, which this version cannot inspect and so cannot allow",
+                "name the rows that you need, without them",
+            )
+
+    def _check_tunnel(self, rule: Rule) -> None:
+        granted = rule.grant.get("tunnel", ())
+        if not any(_takes(pattern, "grpc") for pattern in granted):
+            return
+        if not any(_takes(pattern, "network=host") for pattern in rule.grant.get("namespace", ())):
+            place = rule.places.get("tunnel", rule.place)
+            self.problems.append(
+                place.problem(
+                    f"rule `{rule.id}` grants `tunnel: grpc` without `namespace: network=host`, which it implies",
+                    "grant both, in a rule of its own: what it makes could use the host's network",
+                )
+            )
+
+    # Sections ------------------------------------------------------------------------------------------------------
+
+    def _patterns(self, item: Mapping, section: str, places: dict[str, Place]) -> dict[str, Patterns]:
+        node = item.get(section)
+        if node is None:
+            return {}
+        if not isinstance(node, Mapping):
+            self._wrong(
+                node, f"`{section}` is a mapping of kinds to patterns", f"for example `{section}: {_EXAMPLES[section]}`"
+            )
+            return {}
+        found: dict[str, Patterns] = {}
+        for key, value in node.entries:
+            kind = self._kind(key, section)
+            if kind is None:
+                continue
+            places[kind.name] = key.place
+            patterns = [self._pattern(kind, word) for word in self._words(value, key.text)]
+            self._check_commas(kind, value)
+            found[kind.name] = tuple(pattern for pattern in patterns if pattern is not None)
+        return found
+
+    def _kind(self, key: Scalar, section: str) -> Kind | None:
+        kind = KINDS.get(key.text)
+        wanted = ("grant", "only") if section == "asking" else (section,)
+        if kind is None:
+            if key.text in LIMITS:
+                self._wrong(key, f"`{key.text}` is no kind of `{section}`", "it belongs under `limit`")
+            elif key.text in REQUIREMENTS:
+                self._wrong(key, f"`{key.text}` is no kind of `{section}`", f"write `require: {key.text}`")
+            else:
+                names = [name for name, each in KINDS.items() if each.section in ("grant", "only")]
+                self._wrong(key, f"`{key.text}` is no kind of ask", _close(key.text, names))
+            return None
+        if kind.section not in wanted:
+            self._wrong(key, f"`{key.text}` is no kind of `{section}`", f"it belongs under `{kind.section}`")
+            return None
+        return kind
+
+    def _pattern(self, kind: Kind, word: Scalar) -> Pattern | None:
+        try:
+            return compile_pattern(kind, word.text, str(word.place))
+        except BadPattern as error:
+            self._wrong(word, str(error), error.hint)
+            return None
+
+    def _check_commas(self, kind: Kind, node: Node) -> None:
+        """Inside `[…]` a comma ends a word: `[sh -c a,b]` is two patterns, of which the second was hardly meant."""
+        if kind.name in _COMMA_KINDS and isinstance(node, Sequence) and node.flow:
+            plain = [item for item in node.items if isinstance(item, Scalar) and not item.quoted]
+            if len(plain) > 1:
+                self.warnings.append(
+                    f"{node.place}: `{kind.name}` has {len(plain)} patterns without quotes: "
+                    "if a comma belongs to one of them, quote it"
+                )
+
+    def _limits(self, item: Mapping, places: dict[str, Place]) -> dict[str, int]:
+        node = item.get("limit")
+        if node is None:
+            return {}
+        if not isinstance(node, Mapping):
+            self._wrong(node, "`limit` is a mapping", f"for example `limit: {_EXAMPLES['limit']}`")
+            return {}
+        limits: dict[str, int] = {}
+        for key, value in node.entries:
+            if key.text not in LIMITS:
+                section = KINDS[key.text].section if key.text in KINDS else ""
+                hint = f"it belongs under `{section}`" if section else _close(key.text, LIMITS)
+                self._wrong(key, f"`{key.text}` is no limit", hint)
+                continue
+            amount = _amount(key.text, value.text) if isinstance(value, Scalar) else None
+            if amount is None:
+                self._wrong(value, f"`{key.text}` takes {_AMOUNTS[key.text]}")
+                continue
+            places[key.text] = key.place
+            limits[key.text] = amount
+        return limits
+
+    def _requirements(self, item: Mapping, places: dict[str, Place]) -> frozenset[str]:
+        required: set[str] = set()
+        for word in self._words(item.get("require"), "require"):
+            if word.text not in REQUIREMENTS:
+                self._wrong(word, f"`{word.text}` is nothing that can be required", _close(word.text, REQUIREMENTS))
+                continue
+            places[word.text] = word.place
+            required.add(word.text)
+        return frozenset(required)
+
+    # The rest ------------------------------------------------------------------------------------------------------
+
+    def _version(self, document: Mapping) -> None:
+        node = document.get("version")
+        if node is None:
+            self._wrong(document, "no `version`", "a policy begins with `version: 1`")
+        elif not isinstance(node, Scalar) or node.text != "1":
+            self._wrong(node, "`version` must be 1", "it is the version of the language, not of your file")
+
+    def _mode(self, document: Mapping) -> None:
+        node = document.get("mode")
+        if node is not None and (not isinstance(node, Scalar) or node.text != "enforce"):
+            self._wrong(node, "`mode` must be enforce", "this version only enforces")
+
+    def _api(self, document: Mapping) -> tuple[Version, Version]:
+        node = document.get("api")
+        bounds = {"min": OLDEST_VERSION, "max": NEWEST_VERSION}
+        if node is None:
+            return OLDEST_VERSION, NEWEST_VERSION
+        if not isinstance(node, Mapping):
+            self._wrong(node, "`api` is a mapping", 'for example `api: {min: "1.24", max: "1.51"}`')
+            return OLDEST_VERSION, NEWEST_VERSION
+        self._known(node, ("min", "max"), "`api`")
+        for key, value in node.entries:
+            if key.text in bounds:
+                match = re.fullmatch(r"1\.([0-9]{1,2})", value.text) if isinstance(value, Scalar) else None
+                if match is None:
+                    self._wrong(value, f"`{key.text}` takes an API version", 'for example "1.41"')
+                else:
+                    bounds[key.text] = (1, int(match[1]))
+        if bounds["min"] > bounds["max"]:
+            self._wrong(node, "`min` is above `max`")
+        return bounds["min"], bounds["max"]
+
+    def _clients(self, document: Mapping, parts: _Parts) -> Iterable[Client]:
+        node = document.get("clients")
+        if node is None:
+            return
+        if not isinstance(node, Sequence):
+            self._wrong(node, "`clients` is a list")
+            return
+        seen: list[Client] = []
+        for item in node.items:
+            client = self._client(item, parts)
+            if client is None:
+                continue
+            for other in seen:
+                if other.name == client.name:
+                    self._wrong(item, f"a second client `{client.name}`")
+                elif _overlap(client, other):
+                    self._wrong(
+                        item, f"`{client.name}` could be `{other.name}` too", "a peer must be one client, or none"
+                    )
+            seen.append(client)
+            yield client
+
+    def _client(self, item: Node, parts: _Parts) -> Client | None:
+        if not isinstance(item, Mapping):
+            self._wrong(item, "a client is a mapping", "it begins with `- name: …`")
+            return None
+        self._known(item, _CLIENT, "a client")
+        self._mode(item)
+        name = self._word_of(item, "name")
+        if not name or name == "anyone":
+            self._wrong(item, "a client needs a `name` other than anyone")
+            return None
+        networks = [self._network(word) for word in self._words(item.get("from"), "from")]
+        user = self._number_of(item, "unix-user")
+        if item.get("from") is None and item.get("unix-user") is None:
+            self._wrong(item, f"who is `{name}`?", "write `from: 172.20.0.0/16` or `unix-user: 1000`")
+        return Client(
+            name=name,
+            place=item.place,
+            networks=tuple(network for network in networks if network is not None),
+            unix_user=user,
+            rules=self._rules_of(item, name, parts),
+        )
+
+    def _network(self, word: Scalar) -> Network | None:
+        try:
+            return ipaddress.ip_network(word.text)
+        except ValueError as error:
+            self._wrong(word, f"`{word.text}` is no address or network", str(error))
+            return None
+
+    def _rules_of(self, item: Mapping, name: str, parts: _Parts) -> frozenset[str] | None:
+        node = item.get("rules")
+        if node is None:
+            self._wrong(item, f"which rules has `{name}`?", "write their ids, or `rules: all`")
+            return frozenset()
+        ids: set[str] = set()
+        for word in self._words(node, "rules"):
+            if word.text == "all":
+                return None
+            if word.text in parts.groups:
+                ids |= parts.groups[word.text]
+            elif word.text in parts.rules:
+                ids.add(word.text)
+            else:
+                self._wrong(word, f"`{word.text}` is no rule", _close(word.text, [*parts.rules, *parts.groups]))
+        return frozenset(ids)
+
+    def _tests(self, document: Mapping, parts: _Parts) -> Iterable[PolicyTest]:
+        node = document.get("tests")
+        if node is None:
+            return
+        if not isinstance(node, Sequence):
+            self._wrong(node, "`tests` is a list")
+            return
+        for item in node.items:
+            if not isinstance(item, Mapping):
+                self._wrong(item, "a test is a mapping", "it begins with `- request: …`")
+                continue
+            test = self._test(item, parts)
+            if test is not None:
+                yield test
+
+    def _test(self, item: Mapping, parts: _Parts) -> PolicyTest | None:
+        self._known(item, _TEST, "a test")
+        request, expect = item.get("request"), item.get("expect")
+        if not isinstance(request, Scalar) or not request.text.partition(" ")[2].startswith("/"):
+            self._wrong(
+                request or item, "a test needs a `request`", "for example `request: POST /containers/web/stop?t=5`"
+            )
+            return None
+        method, _, target = request.text.partition(" ")
+        if method not in METHODS:
+            self._wrong(request, f"`{method}` is no method", _close(method.upper(), sorted(METHODS)))
+        client = self._text_of(item, "client") or None
+        if client is not None and client not in [each.name for each in parts.clients]:
+            self._wrong(
+                item.get("client") or item, f"`{client}` is no client", _close(client, [c.name for c in parts.clients])
+            )
+        allowed, refused = self._expectation(expect, item)
+        body = item.get("body")
+        return PolicyTest(
+            name=self._text_of(item, "name") or request.text,
+            place=item.place,
+            method=method,
+            target=target,
+            body=_json(body) if body is not None else None,
+            has_body=body is not None,
+            engine=self._engine(item.get("engine")),
+            client=client,
+            allowed=allowed,
+            refused=refused,
+        )
+
+    def _expectation(self, node: Node | None, item: Mapping) -> tuple[bool, tuple[tuple[str, str], ...]]:
+        if isinstance(node, Scalar) and node.text in ("allowed", "refused"):
+            return node.text == "allowed", ()
+        if not isinstance(node, Mapping) or [key.text for key, _ in node.entries] != ["refused"]:
+            hint = "write `expect: allowed`, `expect: refused`, or `expect: {refused: {bind: /etc}}`"
+            self._wrong(node or item, "a test needs an `expect`", hint)
+            return True, ()
+        asks = node.entries[0][1]
+        if not isinstance(asks, Mapping):
+            self._wrong(asks, "`refused` takes kinds and values", "for example `{refused: {bind: /etc}}`")
+            return False, ()
+        expected: list[tuple[str, str]] = []
+        for key, value in asks.entries:
+            if key.text not in KINDS:
+                self._wrong(key, f"`{key.text}` is no kind of ask", _close(key.text, KINDS))
+            expected += [(key.text, word.text) for word in self._words(value, key.text)]
+        return False, tuple(expected)
+
+    def _engine(self, node: Node | None) -> dict[str, JsonObject]:
+        if node is None:
+            return {}
+        if not isinstance(node, Mapping):
+            self._wrong(node, "`engine` is a mapping of paths to what the engine answers")
+            return {}
+        answers: dict[str, JsonObject] = {}
+        for key, value in node.entries:
+            answer = _json(value)
+            if not key.text.startswith("/") or not isinstance(answer, dict):
+                self._wrong(key, f"`{key.text}` is no look-up", "for example `/containers/db/json: {Name: /db}`")
+                continue
+            answers[key.text] = answer
+        return answers
+
+    # Words ---------------------------------------------------------------------------------------------------------
+
+    def _wrong(self, at: Node, message: str, hint: str = "") -> None:
+        self.problems.append(at.place.problem(message, hint))
+
+    def _known(self, node: Mapping, keys: tuple[str, ...], what: str) -> None:
+        for key, _ in node.entries:
+            if key.text not in keys:
+                hint = _close(key.text, keys)
+                if what == "a rule" and key.text in KINDS:
+                    hint = f"it belongs under `{KINDS[key.text].section}`"
+                self._wrong(key, f"`{key.text}` is no key of {what}", hint)
+
+    def _words(self, node: Node | None, key: str) -> list[Scalar]:
+        """A list of words; a list of one may be the word alone."""
+        if node is None:
+            return []
+        if isinstance(node, Scalar):
+            if node.text == "" and not node.quoted:
+                self._wrong(node, f"`{key}` is empty", "write `none` for nothing")
+                return []
+            return [node]
+        if isinstance(node, Mapping):
+            self._wrong(node, f"`{key}` takes words", "inside `[…]` write * for {id}, or quote the word")
+            return []
+        words: list[Scalar] = []
+        for item in node.items:
+            if isinstance(item, Scalar):
+                words.append(item)
+            else:
+                self._wrong(item, f"`{key}` takes words", "inside `[…]` write * for {id}, or quote the word")
+        return words
+
+    def _text_of(self, node: Mapping, key: str) -> str:
+        value = node.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, Scalar):
+            self._wrong(value, f"`{key}` is text")
+            return ""
+        return value.text
+
+    def _word_of(self, node: Mapping, key: str) -> str:
+        text = self._text_of(node, key)
+        if text and _WORD.fullmatch(text) is None:
+            value = node.get(key)
+            assert value is not None
+            self._wrong(value, f"`{text}` is no `{key}`", "letters, digits, `-`, `_` and `.`")
+            return ""
+        return text
+
+    def _number_of(self, node: Mapping, key: str) -> int | None:
+        value = node.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, Scalar) or not value.text.isdecimal():
+            self._wrong(value, f"`{key}` is a number")
+            return None
+        return int(value.text)
+
+
+_EXAMPLES: Final = {
+    "grant": "{bind: /srv/ci/**}",
+    "only": "{container: ci-*}",
+    "asking": "{label: traefik.*}",
+    "limit": "{memory: 8g, pids: 2000}",
+}
+
+_AMOUNTS: Final = {
+    "memory": "a size, such as 512m or 8g",
+    "shm": "a size, such as 512m or 8g",
+    "cpus": "a number of CPUs, such as 2 or 0.5",
+    "pids": "a whole number",
+}
+
+_SIZE: Final = re.compile(r"([0-9]{1,15})(?:([bkmgt])b?|([kmgt])ib)?", re.IGNORECASE)
+_UNITS: Final = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def _amount(name: str, text: str) -> int | None:
+    """Bytes, billionths of a CPU, or processes."""
+    match name:
+        case "pids":
+            return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
+        case "cpus":
+            if re.fullmatch(r"[0-9]{1,5}(?:\.[0-9]{1,9})?", text) is None:
+                return None
+            whole, _, fraction = text.partition(".")
+            return int(whole) * 10**9 + int(fraction.ljust(9, "0")) or None
+        case _:
+            size = _SIZE.fullmatch(text)
+            return int(size[1]) * _UNITS[(size[2] or size[3] or "b").lower()] or None if size else None
+
+
+def _joined(base: Rule, rule: Rule) -> Rule:
+    return replace(
+        base,
+        operations=base.operations | rule.operations,
+        grant=_joined_patterns(base.grant, rule.grant),
+        only=_joined_patterns(base.only, rule.only),
+        limit={**base.limit, **rule.limit},
+        require=base.require | rule.require,
+        written=rule.written,
+        places={**base.places, **rule.places},
+    )
+
+
+def _joined_patterns(base: MappingABC[str, Patterns], more: MappingABC[str, Patterns]) -> dict[str, Patterns]:
+    joined = dict(base)
+    for kind, patterns in more.items():
+        inherited = () if any(pattern.text == "none" for pattern in patterns) else base.get(kind, ())
+        joined[kind] = (*inherited, *patterns)
+    return joined
+
+
+def _takes(pattern: Pattern, value: str) -> bool:
+    return pattern.matches(Ask("tunnel", value, ""))
+
+
+def _overlap(one: Client, other: Client) -> bool:
+    """Whether some peer could be both."""
+    if one.unix_user is not None and other.unix_user is not None and one.unix_user != other.unix_user:
+        return False
+    if not one.networks and not other.networks:
+        return True
+    if not one.networks or not other.networks:
+        # A Unix socket's peer has no address, a network's has no user.
+        return False
+    return any(a.version == b.version and a.overlaps(b) for a in one.networks for b in other.networks)  # type: ignore[arg-type]
+
+
+def _close(word: str, words: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(words), n=1)
+    return f"did you mean {close[0]}?" if close else f"one of {', '.join(list(words)[:12])}"
+
+
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_LITERALS: Final[dict[str, Json]] = {"true": True, "false": False, "null": None}
+
+
+def _json(node: Node) -> Json:
+    """A test's body: true, false, null and whole numbers are JSON's unless quoted, everything else is text."""
+    if isinstance(node, Mapping):
+        return {key.text: _json(value) for key, value in node.entries}
+    if isinstance(node, Sequence):
+        return [_json(item) for item in node.items]
+    if node.quoted:
+        return node.text
+    if node.text in _LITERALS:
+        return _LITERALS[node.text]
+    if node.text == "":
+        return None
+    return int(node.text) if _INTEGER.fullmatch(node.text) else node.text

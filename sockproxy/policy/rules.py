@@ -1,0 +1,193 @@
+"""A policy in memory: frozen, indexed by operation, so that a call's cost does not grow with rules for other calls."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeVar
+
+from sockproxy.model import Json, JsonObject, Peer, Version
+from sockproxy.policy.document import Place
+from sockproxy.policy.patterns import Pattern
+
+Patterns: TypeAlias = tuple[Pattern, ...]
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one rule allows, gives, and holds to something."""
+
+    id: str
+    place: Place
+    operations: frozenset[str]
+    grant: Mapping[str, Patterns] = field(default_factory=dict)
+    only: Mapping[str, Patterns] = field(default_factory=dict)
+    limit: Mapping[str, int] = field(default_factory=dict)
+    """Bytes, billionths of a CPU, processes."""
+    require: frozenset[str] = frozenset()
+    origin: str = ""
+    """The preset or file that it first stood in."""
+    written: str = ""
+    """The file that the operator would edit: the last that wrote of it."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where each kind, limit and requirement stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenyRule:
+    """What one rule refuses to everybody, whatever other rules allow."""
+
+    id: str
+    place: Place
+    operations: frozenset[str]
+    asking: Mapping[str, Patterns] = field(default_factory=dict)
+    """Empty: the row itself is refused. Else only calls that ask one of these."""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who a rule is for."""
+
+    name: str
+    place: Place
+    networks: tuple[Network, ...] = ()
+    unix_user: int | None = None
+    rules: frozenset[str] | None = None
+    """Ids; None for all of them."""
+
+    def is_(self, peer: Peer) -> bool:
+        """Whether this peer is that client: all that is said of it must fit."""
+        if self.unix_user is not None and peer.uid != self.unix_user:
+            return False
+        if not self.networks:
+            return self.unix_user is not None
+        if peer.ip is None:
+            return False
+        address = ipaddress.ip_address(peer.ip)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTest:
+    """One of a policy's own tests."""
+
+    name: str
+    place: Place
+    method: str
+    target: str
+    body: Json = None
+    has_body: bool = False
+    engine: Mapping[str, JsonObject] = field(default_factory=dict)
+    client: str | None = None
+    allowed: bool = True
+    refused: tuple[tuple[str, str], ...] = ()
+    """Kind and value of asks that must be among the refused ones."""
+
+
+class Policy:
+    """Everything that judging reads of what the operator wrote."""
+
+    __slots__ = (
+        "_denies",
+        "_held",
+        "_rules",
+        "about",
+        "api_max",
+        "api_min",
+        "clients",
+        "deny_rules",
+        "digest",
+        "name",
+        "rules",
+        "source",
+        "tests",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        about: str,
+        source: str,
+        digest: str,
+        rules: tuple[Rule, ...],
+        deny_rules: tuple[DenyRule, ...],
+        clients: tuple[Client, ...],
+        api_min: Version,
+        api_max: Version,
+        tests: tuple[PolicyTest, ...],
+        warnings: tuple[str, ...],
+    ) -> None:
+        self.name: Final = name
+        self.about: Final = about
+        self.source: Final = source
+        """What it was loaded from: a preset's name or a file's path."""
+        self.digest: Final = digest
+        """SHA-256 of every file that it was made of, in hex."""
+        self.rules: Final = rules
+        self.deny_rules: Final = deny_rules
+        self.clients: Final = clients
+        self.api_min: Final = api_min
+        self.api_max: Final = api_max
+        self.tests: Final = tests
+        self.warnings: Final = warnings
+        """What is no mistake, and yet looks like one."""
+        self._denies = _by_operation(deny_rules)
+        everyone: list[Client | None] = [None, *clients]
+        self._rules = {_key(client): _by_operation(self._of(client)) for client in everyone}
+        self._held = {
+            key: {name: self._holds(name, chosen) for name, chosen in index.items()}
+            for key, index in self._rules.items()
+        }
+
+    def _of(self, client: Client | None) -> tuple[Rule, ...]:
+        if client is None or client.rules is None:
+            return self.rules
+        return tuple(rule for rule in self.rules if rule.id in client.rules)
+
+    def _holds(self, operation: str, rules: tuple[Rule, ...]) -> frozenset[str]:
+        kinds = {kind for rule in rules for kind in rule.only}
+        kinds.update(kind for denial in self._denies.get(operation, ()) for kind in denial.asking)
+        if any(rule.require for rule in rules):
+            kinds.add("require")
+        return frozenset(kinds)
+
+    def rules_for(self, operation: str, client: Client | None = None) -> tuple[Rule, ...]:
+        """The rules that allow an operation to a client. Each alone must cover all that a call asks."""
+        return self._rules[_key(client)].get(operation, ())
+
+    def denies_for(self, operation: str) -> tuple[DenyRule, ...]:
+        """The rules that may deny an operation, to whomever."""
+        return self._denies.get(operation, ())
+
+    def held(self, operation: str, client: Client | None = None) -> frozenset[str]:
+        """The kinds of asks that some rule for this operation holds to something."""
+        return self._held[_key(client)].get(operation, frozenset())
+
+    def client_of(self, peer: Peer) -> Client | None:
+        """The client that a peer is; None where no client fits."""
+        for client in self.clients:
+            if client.is_(peer):
+                return client
+        return None
+
+
+AnyRule = TypeVar("AnyRule", Rule, DenyRule)
+
+
+def _key(client: Client | None) -> str | None:
+    return None if client is None else client.name
+
+
+def _by_operation(rules: tuple[AnyRule, ...]) -> dict[str, tuple[AnyRule, ...]]:
+    index: dict[str, list[AnyRule]] = {}
+    for rule in rules:
+        for operation in rule.operations:
+            index.setdefault(operation, []).append(rule)
+    return {operation: tuple(chosen) for operation, chosen in index.items()}

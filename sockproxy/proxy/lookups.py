@@ -1,0 +1,155 @@
+"""sockproxy's own questions to the engine, by httpx: its version, what a call needs to know, which container we are.
+
+Off the hot path, so the well-kept library wins. Targets go out as `encode_target` wrote them (httpcore's ``target``
+extension), since ``httpx.URL`` would tidy ``/a/../b`` into another question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from sockproxy.docker.request import encode_target
+from sockproxy.errors import EngineDown
+from sockproxy.model import Context, Json, JsonObject, Missing, Version
+from sockproxy.proxy.address import Address
+from sockproxy.proxy.limits import Limits
+
+_log = logging.getLogger("sockproxy")
+
+_ANSWER_BYTES: Final = 16 * 1024 * 1024
+"""The longest answer that is read; an inspect has some tens of KB."""
+_OWN_MOUNT: Final = re.compile(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf) /etc/")
+"""How the engine mounts a container's own files into it (``/proc/self/mountinfo``)."""
+_SHORT_ID: Final = re.compile(r"[0-9a-f]{12}")
+_VERSION: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})")
+
+
+class Lookups:
+    """Asks the engine, and remembers what holds until the engine goes away."""
+
+    def __init__(
+        self,
+        address: Address,
+        limits: Limits,
+        *,
+        own_container: str | None = None,
+        mountinfo: Path = Path("/proc/self/mountinfo"),
+        hostname: Callable[[], str] = socket.gethostname,
+    ) -> None:
+        """``own_container`` names the container that sockproxy runs in, where it cannot find that out itself."""
+        self._address = address
+        transport = httpx.AsyncHTTPTransport(uds=address.path)
+        host = "engine" if address.path is not None else str(address).removeprefix("tcp://")
+        self._url = f"http://{host}/"
+        self._http = httpx.AsyncClient(transport=transport, timeout=limits.lookup_seconds, trust_env=False)
+        self._own_container = own_container
+        self._mountinfo = mountinfo
+        self._hostname = hostname
+        self._lock = asyncio.Lock()
+        self.known: Context | None = None
+        """What judging must know of the engine; None until it is asked, and after it went away."""
+
+    async def context(self) -> Context:
+        """The engine's versions and our own container.
+
+        Raises:
+            EngineDown: it cannot be asked.
+        """
+        if self.known is not None:
+            return self.known
+        async with self._lock:
+            if self.known is None:
+                told = await self._get("/version")
+                if isinstance(told, Missing):
+                    raise EngineDown(f"the engine at {self._address} does not tell its version: {told.message}")
+                newest = _version(told.get("ApiVersion"))
+                if newest is None:
+                    raise EngineDown(f"the engine at {self._address} does not tell its API version")
+                # Engines before 17.06 tell no minimum; their own was 1.12.
+                oldest = _version(told.get("MinAPIVersion")) or (1, 12)
+                own = await self._own()
+                self.known = Context(engine_version=newest, engine_minimum=oldest, own_container=own)
+            return self.known
+
+    def forget(self) -> None:
+        """The engine went away: it may come back as another version."""
+        self.known = None
+
+    async def facts(self, paths: Iterable[str]) -> dict[str, JsonObject | Missing]:
+        """What the engine answers to each path (unversioned, decoded).
+
+        Raises:
+            EngineDown: it cannot be asked, or fails.
+        """
+        wanted = tuple(paths)
+        return dict(zip(wanted, await asyncio.gather(*map(self._get, wanted)), strict=True))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _get(self, path: str) -> JsonObject | Missing:
+        try:
+            status, told = await self._ask(path)
+        except httpx.HTTPError as error:
+            self.forget()
+            status_of_ours = 503 if isinstance(error, httpx.ConnectError) else 502
+            why = str(error) or type(error).__name__
+            raise EngineDown(f"cannot ask the engine at {self._address}: {why}", status=status_of_ours) from error
+        except ValueError as error:
+            raise EngineDown(f"the engine's answer to GET {path} is no JSON") from error
+        if 400 <= status < 500:
+            message = told.get("message") if isinstance(told, dict) else None
+            return Missing(status, message if isinstance(message, str) else f"no such thing: {path}")
+        if status != 200 or not isinstance(told, dict):
+            raise EngineDown(f"the engine answered GET {path} with status {status}")
+        return told
+
+    async def _ask(self, path: str) -> tuple[int, Json]:
+        target = encode_target(None, path, ()).encode("ascii")
+        request = self._http.build_request("GET", self._url, extensions={"target": target})
+        answer = await self._http.send(request, stream=True, follow_redirects=False)
+        try:
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > _ANSWER_BYTES:
+                    raise EngineDown(f"the engine's answer to GET {path} has more than {_ANSWER_BYTES} bytes")
+        finally:
+            await answer.aclose()
+        told: Json = httpx.Response(200, content=bytes(body)).json() if body else None
+        return answer.status_code, told
+
+    async def _own(self) -> str | None:
+        """The 64-hex id of our own container: named by the operator, seen in our mounts, or by our host name."""
+        if self._own_container is not None:
+            found = await self._id_of(self._own_container)
+            if found is None:
+                _log.warning("the own container `%s` is not known to the engine (yet)", self._own_container)
+            return found
+        try:
+            mounts = self._mountinfo.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            mounts = ""
+        if (match := _OWN_MOUNT.search(mounts)) is not None:
+            return match[1]
+        name = self._hostname()
+        return await self._id_of(name) if _SHORT_ID.fullmatch(name) else None
+
+    async def _id_of(self, reference: str) -> str | None:
+        told = await self._get(f"/containers/{reference}/json")
+        found = None if isinstance(told, Missing) else told.get("Id")
+        return found if isinstance(found, str) else None
+
+
+def _version(text: Json) -> Version | None:
+    match = _VERSION.fullmatch(text) if isinstance(text, str) else None
+    return (int(match[1]), int(match[2])) if match else None

@@ -1,0 +1,516 @@
+"""The pretend engine's endpoints: a table, and a short function for each row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Final, TypeAlias
+
+from sockproxy.model import Json, JsonObject
+from sockproxy.standin.wire import API, API_MINIMUM, Answer, EngineError, Hijack, Reply, Request, Stream, logs
+from sockproxy.standin.world import Container, World, digest, normal, now, part
+
+Route: TypeAlias = Callable[[World, Request, str], Awaitable[Reply]]
+"""Given what there is, the request, and the one thing that its path names (empty where it names none)."""
+
+_VERSION: Final = "27.0.0-standin"
+
+_CAN: Final = (
+    "MemoryLimit",
+    "SwapLimit",
+    "CpuCfsPeriod",
+    "CpuCfsQuota",
+    "CPUShares",
+    "CPUSet",
+    "PidsLimit",
+    "IPv4Forwarding",
+    "BridgeNfIptables",
+    "BridgeNfIp6tables",
+)
+"""What clients warn of where an engine's `info` lacks it."""
+
+
+async def answer(world: World, request: Request) -> Reply:
+    """The reply to one request.
+
+    :raises EngineError: what Docker would answer with an error.
+    """
+    for method, path, route in _COMPILED:
+        if method == request.method and (match := path.fullmatch(request.path)):
+            try:
+                return await route(world, request, match[1] if path.groups else "")
+            except ValueError as error:
+                raise EngineError(400, f"bad parameter: {error}") from None
+    raise EngineError(404, "page not found")
+
+
+# The engine
+
+
+async def _ping(_world: World, _request: Request, _name: str) -> Reply:
+    headers = {"Cache-Control": "no-cache, no-store, must-revalidate", "Docker-Experimental": "false"}
+    return Answer(body=b"OK", content_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def _version(_world: World, _request: Request, _name: str) -> Reply:
+    facts: JsonObject = {
+        "Version": _VERSION,
+        "ApiVersion": API,
+        "MinAPIVersion": API_MINIMUM,
+        "GitCommit": "standin",
+        "GoVersion": "none",
+        "Os": "linux",
+        "Arch": "amd64",
+        "KernelVersion": "none",
+        "BuildTime": "2024-01-01T00:00:00.000000000+00:00",
+    }
+    engine: JsonObject = {"Name": "Engine", "Version": _VERSION, "Details": facts}
+    return Answer(body={"Platform": {"Name": "sockproxy's stand-in"}, "Components": [engine], **facts})
+
+
+async def _info(world: World, _request: Request, _name: str) -> Reply:
+    statuses = [each.status for each in world.containers.values()]
+    plugins: JsonObject = {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Log": ["json-file", "local"]}
+    facts: JsonObject = {
+        "ID": "00000000-0000-0000-0000-000000000000",
+        "Name": "standin",
+        "Containers": len(statuses),
+        "ContainersRunning": statuses.count("running"),
+        "ContainersPaused": 0,
+        "ContainersStopped": len(statuses) - statuses.count("running"),
+        "Images": len(set(world.images.values())),
+        "Driver": "overlay2",
+        "DriverStatus": [["Stand-in", "true"]],
+        "Plugins": plugins,
+        "OperatingSystem": "sockproxy's stand-in (nothing is really run)",
+        "OSType": "linux",
+        "Architecture": "x86_64",
+        "NCPU": 2,
+        "MemTotal": 4 << 30,
+        **dict.fromkeys(_CAN, True),
+        "DockerRootDir": "/var/lib/docker",
+        "ServerVersion": _VERSION,
+        "DefaultRuntime": "runc",
+        "Runtimes": {"runc": {"path": "runc"}},
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": "2",
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": None},
+        "Swarm": {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False},
+        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "SystemTime": now(),
+        "Labels": [],
+        "Warnings": None,
+    }
+    return Answer(body=facts)
+
+
+async def _disk_usage(world: World, _request: Request, _name: str) -> Reply:
+    containers: list[Json] = [{**each.summary(), "SizeRw": 0} for each in world.containers.values()]
+    volumes: list[Json] = [{**each, "UsageData": {"RefCount": 0, "Size": 0}} for each in world.volumes.values()]
+    usage: JsonObject = {"Images": _images(world), "Containers": containers, "Volumes": volumes}
+    return Answer(body={"LayersSize": 0, "BuildCache": [], **usage})
+
+
+async def _auth(_world: World, request: Request, _name: str) -> Reply:
+    await request.read_json()
+    return Answer(body={"Status": "Login Succeeded", "IdentityToken": ""})
+
+
+async def _events(world: World, request: Request, _name: str) -> Reply:
+    until = request.query.get("until")
+    left = None if until is None else max(0.0, float(until) - time.time())
+    return Stream(_event_lines(world, left))
+
+
+async def _event_lines(world: World, seconds: float | None) -> AsyncIterator[bytes]:
+    """Events as lines of JSON, for so many seconds or without an end."""
+    try:
+        async with asyncio.timeout(seconds), aclosing(world.events()) as events:
+            async for event in events:
+                yield json.dumps(event).encode() + b"\n"
+    except TimeoutError:
+        return
+
+
+# Containers
+
+
+async def _list_containers(world: World, request: Request, _name: str) -> Reply:
+    everything = request.flag("all")
+    filters = json.loads(request.query.get("filters") or "{}")
+    found: list[Json] = [
+        each.summary()
+        for each in world.containers.values()
+        if (everything or each.process.running) and _matches(each, filters)
+    ]
+    return Answer(body=found)
+
+
+def _matches(container: Container, filters: JsonObject) -> bool:
+    """The filters ``label``, ``name``, ``id`` and ``status``, in both of the forms that Docker reads."""
+    labels = container.labels
+    held = {*labels, *(f"{key}={value}" for key, value in labels.items())}
+    tests: dict[str, Callable[[set[str]], bool]] = {
+        "label": lambda wanted: wanted <= held,
+        "name": lambda wanted: any(each in container.name for each in wanted),
+        "id": lambda wanted: any(container.id.startswith(each) for each in wanted),
+        "status": lambda wanted: container.status in wanted,
+    }
+    for name, wanted in filters.items():
+        values = set(wanted) if isinstance(wanted, dict) else set(map(str, wanted or ()))  # type: ignore[arg-type]
+        if values and name in tests and not tests[name](values):
+            return False
+    return True
+
+
+async def _create(world: World, request: Request, _name: str) -> Reply:
+    made = world.make_container(request.query.get("name", ""), await request.read_json())
+    return Answer(201, {"Id": made.id, "Warnings": []})
+
+
+async def _inspect(world: World, _request: Request, name: str) -> Reply:
+    return Answer(body=world.container(name).inspected())
+
+
+async def _start(world: World, _request: Request, name: str) -> Reply:
+    return Answer(204 if world.start(world.container(name)) else 304)
+
+
+async def _stop(world: World, _request: Request, name: str) -> Reply:
+    return await _end(world.container(name), 143)
+
+
+async def _kill(world: World, _request: Request, name: str) -> Reply:
+    container = world.container(name)
+    if not container.process.running:
+        raise EngineError(409, f"cannot kill container: {name}: container {container.id} is not running")
+    return await _end(container, 137)
+
+
+async def _end(container: Container, exit_code: int) -> Reply:
+    if not container.process.running:
+        return Answer(304)
+    container.process.stop(exit_code)
+    await container.process.finished.wait()
+    return Answer(204)
+
+
+async def _restart(world: World, _request: Request, name: str) -> Reply:
+    container = world.container(name)
+    await _end(container, 143)
+    world.start(container)
+    return Answer(204)
+
+
+async def _wait(world: World, request: Request, name: str) -> Reply:
+    container = world.container(name)
+    return Stream(_exit_status(container, request.query.get("condition", "not-running")))
+
+
+async def _exit_status(container: Container, condition: str) -> AsyncIterator[bytes]:
+    """One line of JSON when the container has come to what was waited for; the head goes out before it."""
+    process = container.process
+    if condition == "removed":
+        await container.removed.wait()
+    elif condition == "next-exit" or process.running:
+        await process.finished.wait()
+    yield json.dumps({"StatusCode": process.exit_code or 0}).encode() + b"\n"
+
+
+async def _logs(world: World, request: Request, name: str) -> Reply:
+    process = world.container(name).process
+    kind = "raw" if process.tty else "multiplexed"
+    return Stream(logs(process, follow=request.flag("follow")), f"application/vnd.docker.{kind}-stream")
+
+
+async def _attach(world: World, request: Request, name: str) -> Reply:
+    process = world.container(name).process
+    return Hijack(process, stdin=request.flag("stdin"), logs=request.flag("logs"))
+
+
+async def _top(world: World, _request: Request, name: str) -> Reply:
+    command = " ".join(world.container(name).process.argv)
+    return Answer(body={"Titles": ["PID", "USER", "COMMAND"], "Processes": [["4242", "root", command]]})
+
+
+async def _changes(world: World, _request: Request, name: str) -> Reply:
+    world.container(name)
+    return Answer(body=[])
+
+
+async def _nothing(world: World, _request: Request, name: str) -> Reply:
+    world.container(name)
+    return Answer(204)
+
+
+async def _resize(world: World, _request: Request, name: str) -> Reply:
+    world.container(name)
+    return Answer(200, b"", "text/plain")
+
+
+async def _rename(world: World, request: Request, name: str) -> Reply:
+    world.container(name).name = request.query.get("name", name).removeprefix("/")
+    return Answer(204)
+
+
+async def _remove(world: World, request: Request, name: str) -> Reply:
+    container = world.container(name)
+    if container.process.running and not request.flag("force"):
+        words = f"cannot remove container {name!r}: container is running"
+        raise EngineError(409, f"{words}: stop the container before removing or force remove")
+    await world.remove(container)
+    return Answer(204)
+
+
+# Execs
+
+
+async def _exec_create(world: World, request: Request, name: str) -> Reply:
+    return Answer(201, {"Id": world.make_exec(world.container(name), await request.read_json()).id})
+
+
+async def _exec_start(world: World, request: Request, name: str) -> Reply:
+    exec_ = world.exec(name)
+    body = await request.read_json()
+    if exec_.process.running or exec_.process.exit_code is not None:
+        raise EngineError(409, f"exec {name} has already run")
+    if body.get("Detach") is True:
+        exec_.process.start()
+        return Answer(200, b"", "text/plain")
+    return Hijack(exec_.process, stdin=exec_.process.open_stdin, logs=True, starts=True)
+
+
+async def _exec_inspect(world: World, _request: Request, name: str) -> Reply:
+    exec_ = world.exec(name)
+    argv = exec_.process.argv
+    described: JsonObject = {"entrypoint": argv[0], "arguments": list(argv[1:]), "privileged": False, "tty": False}
+    facts: JsonObject = {
+        "ID": exec_.id,
+        "ContainerID": exec_.container.id,
+        "Running": exec_.process.running,
+        "ExitCode": exec_.process.exit_code,
+        "ProcessConfig": {**described, "user": exec_.config.get("User") or ""},
+        "OpenStdin": exec_.process.open_stdin,
+        "Pid": 4243 if exec_.process.running else 0,
+    }
+    return Answer(body=facts)
+
+
+async def _exec_resize(world: World, _request: Request, name: str) -> Reply:
+    world.exec(name)
+    return Answer(200, b"", "text/plain")
+
+
+# Images
+
+
+def _images(world: World) -> list[Json]:
+    by_id: dict[str, list[Json]] = {}
+    for name, identity in world.images.items():
+        by_id.setdefault(identity, []).append(name)
+    shared: JsonObject = {"ParentId": "", "Created": int(time.time()), "Size": 0, "SharedSize": -1, "Containers": -1}
+    return [{**shared, "Id": key, "RepoTags": names, "RepoDigests": [], "Labels": None} for key, names in by_id.items()]
+
+
+async def _list_images(world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body=_images(world))
+
+
+async def _inspect_image(world: World, _request: Request, name: str) -> Reply:
+    identity = world.image(name)
+    names: list[Json] = [each for each, key in world.images.items() if key == identity]
+    facts: JsonObject = {
+        "Id": identity,
+        "RepoTags": names,
+        "RepoDigests": [],
+        "Created": "2024-01-01T00:00:00Z",
+        "Config": {"Env": ["PATH=/bin"], "Cmd": None, "Labels": None},
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Size": 0,
+        "RootFS": {"Type": "layers", "Layers": []},
+    }
+    return Answer(body=facts)
+
+
+async def _image_history(world: World, _request: Request, name: str) -> Reply:
+    entry: JsonObject = {"Id": world.image(name), "Created": 0, "CreatedBy": "", "Tags": None, "Size": 0, "Comment": ""}
+    return Answer(body=[entry])
+
+
+async def _pull(world: World, request: Request, _name: str) -> Reply:
+    await request.drain()
+    source, tag = request.query.get("fromImage", ""), request.query.get("tag", "")
+    if not source:
+        raise EngineError(501, "the stand-in only pretends to pull")
+    reference = source if not tag else f"{source}@{tag}" if tag.startswith("sha256:") else f"{source}:{tag}"
+    identity = world.add_image(reference)
+    return Stream(
+        _progress(
+            {"status": f"Pulling from {source}", "id": tag or "latest"},
+            {"status": f"Digest: {identity}"},
+            {"status": f"Status: Downloaded newer image for {normal(reference)}"},
+        )
+    )
+
+
+async def _push(world: World, request: Request, name: str) -> Reply:
+    await request.drain()
+    tag = request.query.get("tag") or "latest"
+    identity = world.image(name if ":" in name.rpartition("/")[2] else f"{name}:{tag}")
+    return Stream(
+        _progress(
+            {"status": f"The push refers to repository [{name}]"},
+            {"status": f"{tag}: digest: {identity} size: 0"},
+            {"aux": {"Tag": tag, "Digest": identity, "Size": 0}},
+        )
+    )
+
+
+async def _build(world: World, request: Request, _name: str) -> Reply:
+    size = await request.drain()
+    identity = world.add_image(request.query.get("t") or f"build-{digest(now())[:12]}")
+    return Stream(
+        _progress(
+            {"stream": f"stand-in: took {size} bytes of context, built nothing\n"},
+            {"aux": {"ID": identity}},
+            {"stream": f"Successfully built {identity.removeprefix('sha256:')[:12]}\n"},
+        )
+    )
+
+
+async def _progress(*steps: JsonObject) -> AsyncIterator[bytes]:
+    for step in steps:
+        yield json.dumps(step).encode() + b"\r\n"
+
+
+async def _tag(world: World, request: Request, name: str) -> Reply:
+    repository, tag = request.query.get("repo", ""), request.query.get("tag") or "latest"
+    world.add_image(f"{repository}:{tag}", world.image(name))
+    return Answer(201, b"", "text/plain")
+
+
+async def _remove_image(world: World, _request: Request, name: str) -> Reply:
+    identity = world.image(name)
+    gone = (
+        [normal(name)]
+        if normal(name) in world.images
+        else [each for each in world.images if world.images[each] == identity]
+    )
+    for each in gone:
+        del world.images[each]
+    untagged: list[Json] = [{"Untagged": each} for each in gone]
+    return Answer(body=untagged if identity in world.images.values() else [*untagged, {"Deleted": identity}])
+
+
+# Networks and volumes
+
+
+async def _list_networks(world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body=list(world.networks.values()))
+
+
+async def _create_network(world: World, request: Request, _name: str) -> Reply:
+    return Answer(201, {"Id": world.make_network(await request.read_json())["Id"], "Warning": ""})
+
+
+async def _inspect_network(world: World, _request: Request, name: str) -> Reply:
+    return Answer(body=world.network(name))
+
+
+async def _connect(world: World, request: Request, name: str) -> Reply:
+    network = world.network(name)
+    container = world.container(str((await request.read_json()).get("Container") or ""))
+    network["Containers"] = {**part(network, "Containers"), container.id: {"Name": container.name}}
+    return Answer(200, b"", "text/plain")
+
+
+async def _disconnect(world: World, request: Request, name: str) -> Reply:
+    network = world.network(name)
+    container = world.container(str((await request.read_json()).get("Container") or ""))
+    network["Containers"] = {key: each for key, each in part(network, "Containers").items() if key != container.id}
+    return Answer(200, b"", "text/plain")
+
+
+async def _remove_network(world: World, _request: Request, name: str) -> Reply:
+    network = world.network(name)
+    if network["Name"] in {"bridge", "host", "none"}:
+        raise EngineError(403, f"{network['Name']} is a pre-defined network and cannot be removed")
+    del world.networks[str(network["Id"])]
+    return Answer(204)
+
+
+async def _list_volumes(world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body={"Volumes": list(world.volumes.values()), "Warnings": None})
+
+
+async def _create_volume(world: World, request: Request, _name: str) -> Reply:
+    return Answer(201, world.make_volume(await request.read_json()))
+
+
+async def _inspect_volume(world: World, _request: Request, name: str) -> Reply:
+    return Answer(body=world.volume(name))
+
+
+async def _remove_volume(world: World, _request: Request, name: str) -> Reply:
+    del world.volumes[str(world.volume(name)["Name"])]
+    return Answer(204)
+
+
+ROUTES: Final[tuple[tuple[str, str, Route], ...]] = (
+    ("GET", "/_ping", _ping),
+    ("HEAD", "/_ping", _ping),
+    ("GET", "/version", _version),
+    ("GET", "/info", _info),
+    ("GET", "/system/df", _disk_usage),
+    ("GET", "/events", _events),
+    ("POST", "/auth", _auth),
+    ("GET", "/containers/json", _list_containers),
+    ("POST", "/containers/create", _create),
+    ("GET", "/containers/{}/json", _inspect),
+    ("GET", "/containers/{}/logs", _logs),
+    ("GET", "/containers/{}/top", _top),
+    ("GET", "/containers/{}/changes", _changes),
+    ("POST", "/containers/{}/start", _start),
+    ("POST", "/containers/{}/stop", _stop),
+    ("POST", "/containers/{}/kill", _kill),
+    ("POST", "/containers/{}/restart", _restart),
+    ("POST", "/containers/{}/pause", _nothing),
+    ("POST", "/containers/{}/unpause", _nothing),
+    ("POST", "/containers/{}/wait", _wait),
+    ("POST", "/containers/{}/attach", _attach),
+    ("POST", "/containers/{}/resize", _resize),
+    ("POST", "/containers/{}/rename", _rename),
+    ("POST", "/containers/{}/exec", _exec_create),
+    ("DELETE", "/containers/{}", _remove),
+    ("POST", "/exec/{}/start", _exec_start),
+    ("POST", "/exec/{}/resize", _exec_resize),
+    ("GET", "/exec/{}/json", _exec_inspect),
+    ("GET", "/images/json", _list_images),
+    ("GET", "/images/{}/json", _inspect_image),
+    ("GET", "/images/{}/history", _image_history),
+    ("POST", "/images/create", _pull),
+    ("POST", "/images/{}/push", _push),
+    ("POST", "/images/{}/tag", _tag),
+    ("DELETE", "/images/{}", _remove_image),
+    ("POST", "/build", _build),
+    ("GET", "/networks", _list_networks),
+    ("POST", "/networks/create", _create_network),
+    ("POST", "/networks/{}/connect", _connect),
+    ("POST", "/networks/{}/disconnect", _disconnect),
+    ("GET", "/networks/{}", _inspect_network),
+    ("DELETE", "/networks/{}", _remove_network),
+    ("GET", "/volumes", _list_volumes),
+    ("POST", "/volumes/create", _create_volume),
+    ("GET", "/volumes/{}", _inspect_volume),
+    ("DELETE", "/volumes/{}", _remove_volume),
+)
+"""Method, path (``{}`` is a name, which may hold slashes) and what answers it; the first that fits is taken."""
+
+_COMPILED: Final = tuple((method, re.compile(path.replace("{}", "(.+)")), route) for method, path, route in ROUTES)

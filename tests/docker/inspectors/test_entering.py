@@ -1,0 +1,163 @@
+"""To enter a container is to ask for what it was given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sockproxy.model import JsonObject, Missing
+from tests.docker.inspecting import OWN, Engine, asks, host, inspected
+
+ID = "ab" * 32
+
+
+def web(host_config: JsonObject | None = None, **more: Any) -> dict[str, Any]:
+    return {"/containers/web/json": {"Id": ID, "Name": "/web", "Config": {}, "HostConfig": host_config or {}, **more}}
+
+
+GIVEN: list[tuple[JsonObject, set[str]]] = [
+    ({}, set()),
+    ({"Binds": ["/etc:/h"]}, {"bind: /etc"}),
+    ({"Binds": ["/etc:/h:ro"]}, {"bind: /etc ro"}),
+    (
+        {"Mounts": [{"Type": "bind", "Source": "/etc", "Target": "/h", "BindOptions": {"Propagation": "shared"}}]},
+        {"bind: /etc shared"},
+    ),
+    (
+        {"Privileged": True, "SecurityOpt": ["label=disable"], "CapAdd": ["SYS_ADMIN"], "MaskedPaths": None},
+        {"privileged: container"},
+    ),
+    (
+        {"Privileged": True, "Binds": ["/:/h"], "PidMode": "host"},
+        {"privileged: container", "bind: /", "namespace: pid=host"},
+    ),
+    ({"CapAdd": ["CAP_SYS_ADMIN", "NET_RAW"]}, {"capability: SYS_ADMIN", "capability: NET_RAW"}),
+    ({"Devices": [{"PathOnHost": "/dev/kvm", "CgroupPermissions": "rw"}]}, {"device: /dev/kvm rw"}),
+    ({"DeviceCgroupRules": ["a *:* rwm"]}, {"device: a *:* rwm"}),
+    ({"DeviceRequests": [{"Count": 1, "Capabilities": [["gpu"]]}]}, {"gpu: 1"}),
+    ({"PidMode": "host"}, {"namespace: pid=host"}),
+    ({"PidMode": "container:db"}, {"namespace: pid=container:db"}),
+    ({"NetworkMode": "host", "IpcMode": "host"}, {"namespace: network=host", "namespace: ipc=host"}),
+    ({"NetworkMode": "container:db", "IpcMode": "container:db"}, set()),
+    (
+        {"UTSMode": "host", "UsernsMode": "host", "CgroupnsMode": "host"},
+        {"namespace: uts=host", "namespace: userns=host"},
+    ),
+    ({"SecurityOpt": ["seccomp=unconfined", "apparmor=docker-default"]}, {"security-opt: seccomp=unconfined"}),
+    ({"PidMode": "host", "SecurityOpt": ["label=disable"]}, {"namespace: pid=host"}),
+    ({"MaskedPaths": []}, {"security-opt: systempaths=unconfined"}),
+    (
+        {"Sysctls": {"net.a": "1"}, "Memory": 0, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}, "Runtime": "runc"},
+        set(),
+    ),
+    ({"BrandNew": True, "NetworkMode": "shop_front"}, set()),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), GIVEN, ids=lambda value: str(value)[:50])
+def test_entering_asks_for_what_the_container_was_given(given: JsonObject, expected: set[str]) -> None:
+    engine = web(given)
+    assert asks("POST /containers/web/attach?stream=1", None, engine) == {"container: web"} | expected
+    assert asks("PUT /containers/web/archive?path=/w", None, engine) == {"container: web", "archive: /w"} | expected
+    command = {"container: web", "exec: ls", "require: non-root"} | expected
+    assert asks("POST /containers/web/exec", {"Cmd": ["ls"]}, engine) == command
+    assert (
+        host({"NetworkMode": "container:web"}, engine)
+        == {"container: web", "namespace: network=container:web"} | expected
+    )
+    assert host({"VolumesFrom": ["web"]}, engine) == {"container: web", "volumes-from: web"} | expected
+
+
+def test_websockets_attach_the_same() -> None:
+    engine = web({"Binds": ["/etc:/h"]})
+    assert asks("GET /containers/web/attach/ws?stream=1", None, engine) == {"container: web", "bind: /etc"}
+
+
+def test_the_place_says_whose_it_is() -> None:
+    found = inspected("POST /containers/web/exec", {"Cmd": ["ls"]}, web({"Binds": ["/etc:/h"], "CapAdd": ["BPF"]})).asks
+    assert {ask.where for ask in found} >= {"container web: HostConfig.Binds[0]", "container web: HostConfig.CapAdd[0]"}
+
+
+def test_mounts_taken_from_others_count_and_each_host_path_is_asked_once() -> None:
+    mounts: list[JsonObject] = [
+        {"Type": "bind", "Source": "/etc", "Destination": "/h", "RW": True, "Propagation": "rprivate"},
+        {"Type": "bind", "Source": "/taken", "Destination": "/t", "RW": False, "Propagation": "rshared"},
+        {"Type": "tmpfs", "Source": "", "Destination": "/x"},
+    ]
+    found = inspected("POST /containers/web/attach", None, web({"Binds": ["/etc:/h"]}, Mounts=mounts)).asks
+    assert [str(ask) for ask in found if ask.kind == "bind"] == ["bind: /etc", "bind: /taken ro shared"]
+
+
+def test_a_host_path_behind_a_volume_counts() -> None:
+    volume = {
+        "Type": "volume",
+        "Name": "v1",
+        "Source": "/var/lib/docker/volumes/v1/_data",
+        "Destination": "/d",
+        "RW": True,
+    }
+    engine = web({"Binds": ["v1:/d"]}, Mounts=[volume])
+    engine["/volumes/v1"] = {"Name": "v1", "Driver": "local", "Options": {"o": "bind", "device": "/etc"}}
+    assert asks("POST /containers/web/attach", None, engine) == {"container: web", "bind: /etc"}
+    assert host({"VolumesFrom": ["web:ro"]}, engine) == {
+        *("container: web", "volumes-from: web", "volume: v1 ro", "bind: /etc"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/h/shadow", {"bind: /etc ro"}),
+        ("/h", {"bind: /etc ro"}),
+        ("h/../h/x", {"bind: /etc ro"}),
+        ("/", {"bind: /etc ro", "bind: /b ro"}),
+        ("/mnt", {"bind: /b ro"}),
+        ("/mnt/deep/er/x", {"bind: /b ro"}),
+        ("/hx", set()),
+        ("/data", set()),
+    ],
+)
+def test_reading_a_path_asks_for_the_host_paths_that_it_leads_into(path: str, expected: set[str]) -> None:
+    engine = web({"Binds": ["/etc:/h", "/b:/mnt/deep/er"]})
+    for method in ("GET", "HEAD"):
+        found = {
+            ask for ask in asks(f"{method} /containers/web/archive?path={path}", None, engine) if "archive" not in ask
+        }
+        assert found == {"container: web"} | expected
+
+
+def test_reading_out_of_a_volume_that_is_a_bind_or_of_a_privileged_container() -> None:
+    engine = web({"Privileged": True, "Binds": ["v1:/d"]})
+    engine["/volumes/v1"] = {"Name": "v1", "Driver": "local", "Options": {"o": "bind", "device": "/etc"}}
+    assert asks("GET /containers/web/archive?path=/d/x", None, engine) == {
+        *("container: web", "archive: /d/x", "bind: /etc ro", "privileged: container"),
+    }
+
+
+def test_entering_is_always_looked_up() -> None:
+    for request, body in (
+        ("POST /containers/web/attach", None),
+        ("POST /containers/web/exec", {"Cmd": ["ls"]}),
+        ("PUT /containers/web/archive?path=/", None),
+        ("GET /containers/web/archive?path=/", None),
+    ):
+        engine = Engine(web())
+        assert inspected(request, body, engine, held=()).forward.target.startswith(f"/v1.51/containers/{ID}/")
+        assert engine.asked == ["/containers/web/json"]
+
+
+def test_what_is_not_there_is_answered_as_the_engine_does() -> None:
+    missing = Missing(404, "No such container: web")
+    inspection = inspected("POST /containers/web/attach", None, {"/containers/web/json": missing})
+    assert inspection.absent == missing
+    assert inspected("POST /containers/%2Fa..b%2F/attach", None).absent is not None
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    ["POST /containers/own/attach", "PUT /containers/own/archive?path=/", "GET /containers/own/archive?path=/"],
+)
+def test_the_own_container_is_not_entered(request_line: str) -> None:
+    found = inspected(request_line, None, {"/containers/own/json": {"Id": OWN, "Name": "/own"}}, own=OWN).asks
+    assert [str(ask) for ask in found if not ask.grantable] == ["container: own"]

@@ -1,0 +1,1 @@
+"""Tests against real, disposable Docker Engines; ``make engines`` starts two."""
