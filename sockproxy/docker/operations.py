@@ -483,7 +483,7 @@ def _alternatives(path: str) -> list[list[str]]:
 
 
 def _takes_in(segments: list[str], row: Operation, *, below: bool) -> bool:
-    rows = row.template.strip("/").split("/")
+    rows = row.template.split("/")[1:]
     if segments == [""]:
         return below
     if len(segments) > len(rows) or (len(segments) < len(rows) and not below):

@@ -103,8 +103,8 @@ class Tunnel:
             for end in (self._engine, self._client):
                 end.transport.set_protocol(end)
             for end, early, ended in (
-                (self._engine, from_engine, engine_ended),
                 (self._client, from_client, client_ended),
+                (self._engine, from_engine, engine_ended),
             ):
                 if not end.lost:
                     end.transport.resume_reading()

@@ -90,7 +90,7 @@ def run_at_a_terminal(docker: Docker) -> None:
 
 @conversation
 def run_detached_and_all_that_follows(docker: Docker) -> None:
-    docker(f"{{run}} -d -p 127.0.0.1::80 {IMAGE} sh -c 'echo one; echo two >&2; sleep 300'")
+    docker(f"{{run}} -d -p 127.0.0.1::80 {IMAGE} sh -c 'echo one; sleep 0.2; echo two >&2; sleep 300'")
     _await_log(docker, "two")
     docker("ps --filter name={n} --format '{{.Names}} {{.Image}} {{.Command}} {{.State}}'")
     docker("logs {n}")
@@ -129,10 +129,11 @@ def attach(docker: Docker) -> None:
     with docker.started("attach {n}", status=6) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(b"a\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == b"got a\n"
-        process.stdin.write(b"b\n")
+        # Each line is awaited: the engine drops what the container says once the attached input has ended.
+        for word in (b"a\n", b"b\n"):
+            process.stdin.write(word)
+            process.stdin.flush()
+            assert process.stdout.readline() == b"got " + word
     docker("rm -f {n}")
 
 
