@@ -22,7 +22,8 @@ from sockproxy.audit import AuditError, AuditLog, Event, VerdictWord, fragment
 from sockproxy.docker.operations import Operation
 from sockproxy.errors import Code, EngineDown, Internal, Malformed, Refusal, TooLarge
 from sockproxy.metrics import Metrics
-from sockproxy.model import Absent, Allow, Ask, Context, Deny, Forward, Needs, Request, Version
+from sockproxy.model import Absent, Allow, Ask, Context, Deny, Forward, Needs, Peer, Request, Version
+from sockproxy.policy.load import Policy
 from sockproxy.proxy import answers
 from sockproxy.proxy.edge import EXTENSION, Exchange
 from sockproxy.proxy.engine import Connection, Engine
@@ -55,6 +56,7 @@ _VERSION_BYTES: Final = 1024 * 1024
 class _Known:
     """What was judged and may go on: all of it immutable, so that the same request can use it again."""
 
+    client: str
     operation: Operation
     fragment: bytes
     """The audit line's part that is the same for each such request."""
@@ -73,6 +75,7 @@ class _Seen:
     """What is known of a request so far; what its record says where it is refused."""
 
     began: float
+    client: str
     request: Request | None = None
     operation: Operation | None = None
     engine_version: Version | None = None
@@ -91,12 +94,14 @@ class Gateway:
         self._sinks = audit.kinds
         self._metrics = metrics
         self._limits = limits
-        self._known: dict[tuple[bytes, bytes], _Known] = {}
+        self._known: dict[tuple[str, bytes, bytes], _Known] = {}
+        self._names: dict[tuple[str | None, int | None], str | None] = {}
         live.when_swapped(self.forget)
 
     def forget(self) -> None:
         """Drop the remembered verdicts: the policy or the engine is another one."""
         self._known.clear()
+        self._names.clear()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request. What ASGI cannot say, the edge's extension does."""
@@ -104,9 +109,12 @@ class Gateway:
         began = time.perf_counter()
         request_id = self._audit.new_id()
         head = exchange.head
-        known = self._known.get((head.method, head.target)) if head is not None and head.plain else None
+        name = self._name_of(exchange.peer)
+        known = None
+        if head is not None and head.plain and name is not None:
+            known = self._known.get((name, head.method, head.target))
         if known is None:
-            seen = _Seen(began)
+            seen = _Seen(began, name or UNKNOWN)
             verdict = await self._verdict(exchange, receive, seen)
             if not isinstance(verdict, _Known):
                 await self._refuse(verdict, exchange, send, request_id, seen)
@@ -128,15 +136,18 @@ class Gateway:
             return judge.refusal(Internal("judging failed; the log of sockproxy says why"))
 
     async def _judge(self, head: Head, exchange: Exchange, receive: Receive, seen: _Seen) -> _Known | Deny | Absent:
-        policy, client = self._live.policy, None
+        policy = self._live.policy
+        client = policy.client_of(exchange.peer)
         request, operation, params = judge.recognise(head.method, head.target, head.headers)
         seen.request, seen.operation = request, operation
         if operation.hijack:
             exchange.hijacking = exchange.last = True
+        if client is None and policy.clients:
+            return Deny(code="unknown_client", status=403, message=_stranger(exchange.peer, policy.name))
         denied = judge.early(request, operation, policy, self._lookups.known or Context(), client)
         if denied is not None:
             return denied
-        body = None if operation.body in ("tar", "stream") else await self._whole_body(head, receive)
+        body = None if operation.body == "tar" else await self._whole_body(head, receive)
         known = context = await self._lookups.context()
         seen.engine_version = context.engine_version
         call = judge.call(request, operation, params, body, policy, context)
@@ -149,10 +160,24 @@ class Gateway:
             raise Internal("judging did not come to an end")
         if not isinstance(verdict, Allow):
             return verdict
-        judged = self._prepare(verdict, request, operation, context, head)
-        if head.plain and not context.facts and self._still(policy, known):
-            self._remember(head, judged)
+        judged = self._prepare(verdict, seen, policy, context, head)
+        # Neither the policy nor the engine may have changed meanwhile.
+        if head.plain and not context.facts and self._live.policy is policy and self._lookups.known is known:
+            self._remember(seen.client, head, judged)
         return judged
+
+    def _name_of(self, peer: Peer) -> str | None:
+        """The client's name; None where the policy names clients and this is none of them."""
+        key = (peer.ip, peer.uid)
+        if key in self._names:
+            return self._names[key]
+        policy = self._live.policy
+        client = policy.client_of(peer)
+        name = client.name if client is not None else None if policy.clients else ANYONE
+        if len(self._names) >= _REMEMBERED:
+            self._names.clear()
+        self._names[key] = name
+        return name
 
     async def _whole_body(self, head: Head, receive: Receive) -> bytes | None:
         """The body, where it must be judged; None where none came."""
@@ -176,12 +201,15 @@ class Gateway:
             raise Malformed(f"the body took longer than {self._limits.body_seconds:g} s", status=408) from None
         return bytes(body)
 
-    def _prepare(self, allow: Allow, request: Request, operation: Operation, context: Context, head: Head) -> _Known:
-        policy, forward = self._live.policy, allow.forward
+    def _prepare(self, allow: Allow, seen: _Seen, policy: Policy, context: Context, head: Head) -> _Known:
+        forward, request, operation = allow.forward, seen.request, seen.operation
+        assert request is not None
+        assert operation is not None
         return _Known(
+            client=seen.client,
             operation=operation,
             fragment=fragment(
-                client=ANYONE,
+                client=seen.client,
                 operation=operation.name,
                 method=request.method,
                 path=request.path,
@@ -203,17 +231,13 @@ class Gateway:
             newest=min(policy.api_max, context.engine_version),
         )
 
-    def _still(self, policy: object, context: Context) -> bool:
-        """Neither the policy nor the engine changed while we judged."""
-        return self._live.policy is policy and self._lookups.known is context
-
-    def _remember(self, head: Head, judged: _Known) -> None:
+    def _remember(self, client: str, head: Head, judged: _Known) -> None:
         forward = judged.forward
         if not judged.repeatable or forward.hijacks or forward.headers or len(head.target) > _SHORT_TARGET:
             return
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[head.method, head.target] = judged
+        self._known[client, head.method, head.target] = judged
 
     # Refusing --------------------------------------------------------------------------------------------------------
 
@@ -233,7 +257,7 @@ class Gateway:
         operation = seen.operation.name if seen.operation is not None else UNKNOWN
         method, path, query = _asked(exchange, seen)
         line = fragment(
-            client=ANYONE,
+            client=seen.client,
             operation=operation,
             method=method,
             path=path,
@@ -247,7 +271,7 @@ class Gateway:
             engine_version=seen.engine_version,
         )
         seconds = time.perf_counter() - seen.began
-        self._metrics.decided(ANYONE, operation, word, code, tuple(ask.kind for ask in refused), seconds)
+        self._metrics.decided(seen.client, operation, word, code, tuple(ask.kind for ask in refused), seconds)
         try:
             self._audit.write(
                 line,
@@ -277,7 +301,7 @@ class Gateway:
         except AuditError as error:
             await _answer(send, *_unrecorded(error), request_id)
             return
-        self._metrics.decided(ANYONE, name, "allow", None, (), time.perf_counter() - began)
+        self._metrics.decided(known.client, name, "allow", None, (), time.perf_counter() - began)
         if known.event == "start":
             self._metrics.stream_opened(name)
             exchange.endless = known.forward.method == "GET" or name == "ContainerWait"
@@ -463,6 +487,10 @@ def _asked(exchange: Exchange, seen: _Seen) -> tuple[str, str, tuple[tuple[str, 
     if exchange.head is None:
         return "", "", ()
     return exchange.head.method.decode("latin-1"), exchange.head.target.partition(b"?")[0].decode("latin-1"), ()
+
+
+def _stranger(peer: Peer, policy: str) -> str:
+    return f"sockproxy: {peer.address} is none of the clients that policy `{policy}` names"
 
 
 def _unrecorded(error: AuditError) -> tuple[int, dict[str, str]]:

@@ -16,16 +16,18 @@ import os
 import re
 import socket
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import uvicorn
-from uvicorn._types import ASGI3Application
 
 from sockproxy.errors import ConfigurationError
+
+App: TypeAlias = Callable[..., Awaitable[None]]
+"""An ASGI application."""
 
 _FORMS: Final = "write tcp://HOST:PORT or unix:///PATH?mode=0660&group=NAME"
 _KEEP_ALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
@@ -234,7 +236,7 @@ def address(listener: Listener, made: socket.socket) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGI3Application,
+    app: App,
     sockets: list[socket.socket],
     *,
     http: type[asyncio.Protocol] | Literal["httptools"],

@@ -92,6 +92,16 @@ class Lookups:
         wanted = tuple(paths)
         return dict(zip(wanted, await asyncio.gather(*map(self._get, wanted)), strict=True))
 
+    async def ping(self) -> None:
+        """Ask the engine whether it is there.
+
+        Raises:
+            EngineDown: it is not.
+        """
+        answer = await self._get("/version")
+        if isinstance(answer, Missing):
+            raise EngineDown(f"the engine at {self._address} does not tell its version: {answer.message}")
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()

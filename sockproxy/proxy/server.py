@@ -16,16 +16,17 @@ import resource
 import signal
 import socket
 import stat
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import uvloop
-from prometheus_client import CollectorRegistry
 
+from sockproxy import __version__, admin
 from sockproxy.audit import AuditLog
-from sockproxy.errors import ConfigurationError
+from sockproxy.errors import ConfigurationError, EngineDown
 from sockproxy.metrics import Metrics
 from sockproxy.proxy import listen
 from sockproxy.proxy.address import Address, why_unreachable
@@ -77,7 +78,6 @@ class Running:
     """Where the admin listener is, as ``tcp://HOST:PORT``; None where there is none."""
     audit: AuditLog
     metrics: Metrics
-    registry: CollectorRegistry
     live: Live
 
     def reload(self) -> bool:
@@ -137,27 +137,27 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         live = Live(settings.policy)
         address = Address.parse(settings.engine)
         listeners = tuple(map(listen.parse, settings.listen))
-        admin = _admin_listener(settings.admin)
+        admin_listener = _admin_listener(settings.admin)
         check_engine(address, wait=settings.wait_for_engine)
         audit = AuditLog(settings.audit)
         stack.callback(audit.close)
         sockets = [stack.enter_context(listen.bound(listener)) for listener in listeners]
-        admin_socket = stack.enter_context(listen.bound(admin)) if admin is not None else None
+        admin_socket = stack.enter_context(listen.bound(admin_listener)) if admin_listener is not None else None
 
-        registry = CollectorRegistry()
-        metrics = Metrics(registry)
+        metrics = Metrics()
         house = _House(settings, address, live, audit, metrics)
         stack.push_async_callback(house.close)
         server = Running(
             addresses=tuple(map(listen.address, listeners, sockets)),
-            admin=listen.address(admin, admin_socket) if admin is not None and admin_socket is not None else None,
+            admin=listen.address(admin_listener, admin_socket)
+            if admin_listener is not None and admin_socket is not None
+            else None,
             audit=audit,
             metrics=metrics,
-            registry=registry,
             live=live,
         )
         if admin_socket is not None:
-            pages = house.admin_app(registry, server)
+            pages = house.pages(server, settings.admin_hosts)
             await stack.enter_async_context(listen.serving(pages, [admin_socket], http="httptools", grace=1.0))
         edge = Edge.within(settings.limits)
         await stack.enter_async_context(listen.serving(house.gateway, sockets, http=edge, grace=settings.grace_seconds))
@@ -195,6 +195,36 @@ class _House:
         if event != "reached":
             self.lookups.forget()
             self.gateway.forget()
+
+    def pages(self, server: Running, hosts: tuple[str, ...]) -> listen.App:
+        """The admin listener's pages."""
+        started = time.time()
+
+        async def readiness() -> admin.Readiness:
+            try:
+                await self.lookups.ping()
+            except EngineDown as error:
+                self._metrics.engine_up(False)
+                return admin.Readiness(ready=False, reason=error.message)
+            self._metrics.engine_up(True)
+            return admin.Readiness(ready=True)
+
+        def status() -> admin.Status:
+            known, policy = self.lookups.known, self._live.policy
+            return {
+                "version": __version__,
+                "policy": policy.name,
+                "policy_digest": policy.digest,
+                "mode": "enforce",
+                "engine": str(self._address),
+                "engine_up": self.engine.up,
+                "engine_version": "" if known is None else "{}.{}".format(*known.engine_version),
+                "listening": server.addresses,
+                "started": started,
+                "decisions": server.audit.recent(),
+            }
+
+        return admin.app(self._metrics.registry, readiness, status, hosts=hosts)
 
     async def close(self) -> None:
         self.engine.close()

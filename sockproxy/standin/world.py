@@ -21,6 +21,15 @@ from sockproxy.standin.wire import EngineError
 MOST: Final = 200
 """Containers, execs, images, networks and volumes that are kept, of each."""
 
+_HOST_CONFIG: Final[JsonObject] = {
+    "NetworkMode": "bridge",
+    "Binds": None,
+    "LogConfig": {"Type": "json-file", "Config": {}},
+    "Privileged": False,
+    "AutoRemove": False,
+}
+"""What an inspect shows where the create said nothing."""
+
 _NEVER: Final = "0001-01-01T00:00:00Z"
 
 
@@ -119,7 +128,7 @@ class Container:
             "RestartCount": 0,
             "Driver": "overlay2",
             "Platform": "linux",
-            "HostConfig": {"NetworkMode": "bridge", "Binds": None, **part(self.config, "HostConfig")},
+            "HostConfig": {**_HOST_CONFIG, **part(self.config, "HostConfig")},
             "Mounts": [],
             "Config": {"Env": [], "Labels": {}, **config},
             "NetworkSettings": {"Networks": {"bridge": {"NetworkID": digest("bridge"), "IPAddress": ""}}, "Ports": {}},

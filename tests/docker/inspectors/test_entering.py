@@ -151,7 +151,7 @@ def test_what_is_not_there_is_answered_as_the_engine_does() -> None:
     missing = Missing(404, "No such container: web")
     inspection = inspected("POST /containers/web/attach", None, {"/containers/web/json": missing})
     assert inspection.absent == missing
-    assert inspected("POST /containers/%2Fa..b%2F/attach", None).absent is not None
+    assert inspected("POST /containers/a%20b/attach", None).absent is not None
 
 
 @pytest.mark.parametrize(
