@@ -2,7 +2,7 @@
 
     1. A `deny` that takes in the row refuses, whoever asks; one with `asking` only where such a thing is asked.
     2. `/_ping` and `/version` are allowed: clients negotiate with them, and fail oddly without.
-    3. Otherwise one rule alone must allow the row and cover every ask. Rules are alternatives; their order means nothing.
+    3. Otherwise one rule alone must allow the row and cover every ask. Rules are alternatives, in no order.
     4. What no rule covers is refused, and the denial says which rule came nearest and what it lacks.
 
 Default deny; a deny beats every allow; nothing here reads a clock, a socket or a request's bytes.

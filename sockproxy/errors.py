@@ -30,7 +30,7 @@ Code: TypeAlias = Literal[
     "engine_down",
     "internal",
 ]
-"""Why a request was not forwarded: one closed set, the same word in the body, the audit line, the metric and the docs."""
+"""Why a request was not forwarded: one closed set, the same word in the body, the audit line, the metric and docs."""
 
 
 class SockproxyError(Exception):

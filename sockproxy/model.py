@@ -80,9 +80,9 @@ class Ask:
     labels: tuple[tuple[str, str], ...] = ()
     """The labels of the container, volume, network or service that is asked for."""
     aliases: tuple[str, ...] = ()
-    """Further values that the same thing goes by (the names of an image given by its id): one that matches is enough."""
+    """Further values that the same thing goes by (the names of an image given by its id): one match is enough."""
     amount: int | None = None
-    """Of a ``limit``: bytes, billionths of a CPU or processes, None where none is set; of a ``gpu``: how many, -1 all."""
+    """Of a ``limit``: bytes, billionths of a CPU or processes; None where none is set."""
     plain: bool = False
     """A capability that every container has: it asks something only under ``require: cap-drop-all``."""
     grantable: bool = True

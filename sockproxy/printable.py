@@ -11,8 +11,8 @@ VALUE_LIMIT: Final = 1024
 def printable(text: str, limit: int = VALUE_LIMIT) -> str:
     """The text with everything unprintable escaped (``\\n``, ``\\x1b``, ``\\u2028``), cut at ``limit`` characters.
 
-    ``str.isprintable`` knows the control, format, surrogate, private and line-separating characters of Unicode, bidirectional
-    overrides among them: a terminal or a log reader must never be steered by a request.
+    ``str.isprintable`` knows the control, format, surrogate, private and line-separating characters of Unicode,
+    bidirectional overrides among them: a terminal or a log reader must never be steered by a request.
     """
     cut = text if len(text) <= limit else text[:limit] + "…"
     if cut.isprintable():

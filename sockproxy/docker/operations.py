@@ -503,7 +503,7 @@ def _no_row(selector: str, methods: str, path: str) -> tuple[str, str]:
             f"`{selector}` has a name in its path",
             "write {id}, and hold names by `only: container:` (or volume, network, image)",
         )
-    method = methods.split("|")[0]
+    method = methods.split("|", maxsplit=1)[0]
     method = "GET" if method == "ANY" else method
     hint = nearest(method, path).removeprefix("; the nearest is ")
     return f"`{selector}` selects no endpoint of the Engine API", f"did you mean {hint}?" if hint else ""

@@ -7,7 +7,7 @@ point: ``canonical(canonical(r)) == canonical(r)``.
     path   = [ "/v" 1*DIGIT "." 1*DIGIT ] 1*( "/" segment )      decoded once, strict UTF-8
     query  = pair *( "&" pair )
 
-dockerd matches the *decoded* path and answers 301 to an unclean one (gorilla/mux, ``regexp.go`` and ``mux.go``), reads a
+dockerd matches the *decoded* path and answers 301 to an unclean one (gorilla/mux, ``regexp.go``, ``mux.go``), reads a
 form body before the query (Go, ``request.go``), and takes ``/v1.041/`` and ``/v1.41.0/`` for versions too.
 """
 
@@ -94,10 +94,7 @@ def _target(raw: bytes) -> tuple[Version | None, str, tuple[tuple[str, str], ...
 
 
 def _decode_path(raw: bytes) -> str:
-    if _PLAIN_TARGET.fullmatch(raw) is not None:
-        path = raw.decode("ascii")
-    else:
-        path = _decode(raw, "the path")
+    path = raw.decode("ascii") if _PLAIN_TARGET.fullmatch(raw) is not None else _decode(raw, "the path")
     if not path.startswith("/"):
         raise Malformed("the target is no path")
     if "%" in path:
@@ -211,7 +208,7 @@ def negotiate(asked: Version | None, oldest: Version, newest: Version, context: 
     """The API version that a call is judged and forwarded at: the client's, or the engine's under the policy's clamp.
 
     Raises:
-        VersionRefused: out of range; in Docker's words (moby, ``middleware/version.go``), since clients negotiate by them.
+        VersionRefused: out of range, in Docker's words (moby, ``middleware/version.go``): clients negotiate by them.
     """
     low, high = max(oldest, context.engine_minimum), min(newest, context.engine_version)
     if asked is None:

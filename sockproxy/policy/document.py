@@ -100,7 +100,9 @@ def read(text: str, file: str) -> Node:
 
 
 def _unwanted(event: yaml.Event, file: str) -> Problem | None:
-    place = Place(file, event.start_mark.line + 1, event.start_mark.column + 1)
+    mark = event.start_mark
+    assert mark is not None
+    place = Place(file, mark.line + 1, mark.column + 1)
     if isinstance(event, yaml.AliasEvent):
         return place.problem("an alias (`*name`)", "quote a word that begins with `*`")
     if getattr(event, "anchor", None) is not None:

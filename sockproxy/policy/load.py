@@ -2,9 +2,9 @@
 
     read ─► document ─► the rules of what it extends, joined with its own ─► compiled, indexed
 
-Joining, rule by rule of one id: the `allow` lists and each kind's patterns are joined; `none` empties what was inherited (it
-never frees a kind, `any` does); of `limit` the extending number holds; `require` is joined. Clients, tests and `api` are
-never inherited.
+Joining, rule by rule of one id: the `allow` lists and each kind's patterns are joined; `none` empties what was
+inherited (it never frees a kind, `any` does); of `limit` the extending number holds; `require` is joined. Clients,
+tests and `api` are never inherited.
 """
 
 from __future__ import annotations
@@ -723,7 +723,7 @@ def _overlap(one: Client, other: Client) -> bool:
     if not one.networks or not other.networks:
         # A Unix socket's peer has no address, a network's has no user.
         return False
-    return any(a.version == b.version and a.overlaps(b) for a in one.networks for b in other.networks)  # type: ignore[arg-type]
+    return any(a.version == b.version and a.overlaps(b) for a in one.networks for b in other.networks)
 
 
 def _close(word: str, words: Iterable[str]) -> str:

@@ -286,7 +286,7 @@ def _device_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of 
 
 def _gpu_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
     if text == "all":
-        # Every GPU of nvidia's: by count, by index, or all of them. Another driver's name stands before, a CDI name has `/`.
+        # Every GPU of nvidia's, by count, by index or all. Another driver's name stands before it, a CDI name has `/`.
         return lambda ask: " " not in ask.value and "/" not in ask.value
     if text.isdecimal():
         most = int(text)

@@ -1,7 +1,7 @@
 """What a policy gives away, said plainly: the sheet that `check` and `run` print.
 
-A road to the host is a grant by which whoever has the policy can become root there, or read and write all of it. The words "no
-road to the host" stand only where no rule has one.
+A road to the host is a grant by which whoever has the policy can become root there, or read and write all of it. The
+words "no road to the host" stand only where no rule has one.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def review(policy: Policy) -> Review:
     return Review(tuple(dict.fromkeys(roads)), tuple(dict.fromkeys(warnings)))
 
 
-def _grants(rule: Rule, kind: str, value: str, **more: bool) -> bool:
-    return matches_any(rule.grant.get(kind, ()), Ask(kind, value, "", **more))
+def _grants(rule: Rule, kind: str, value: str) -> bool:
+    return matches_any(rule.grant.get(kind, ()), Ask(kind, value, ""))
 
 
 _ROOT: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
@@ -111,8 +111,9 @@ def _free(rule: Rule) -> Iterator[str]:
         return
     free = [kind for kind in ("container", "volume", "network") if kind not in rule.only]
     if free:
+        named = " and ".join(f"`{kind}`" for kind in free)
         yield (
-            f"{rule.place}: rule `{rule.id}` makes containers and leaves {' and '.join(f'`{kind}`' for kind in free)} free:"
+            f"{rule.place}: rule `{rule.id}` makes containers and leaves {named} free:"
             f" {', '.join(_FREE[kind] for kind in free)}"
         )
 

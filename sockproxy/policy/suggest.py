@@ -47,7 +47,7 @@ def fix(rule: Rule | None, refused: tuple[Ask, ...], operation: Operation, polic
     limits: dict[str, str] = {}
     words: list[str] = []
     for ask in refused:
-        _sort(ask, rule, policy, sections, limits, words)
+        _sort(ask, rule, sections, limits, words)
     own = rule.origin == rule.written and not _is_preset(rule)
     changes = _whole(sections, limits, rule) if own else _added(sections, limits)
     if not changes:
@@ -82,7 +82,6 @@ def _extended(rule: Rule, policy: Policy) -> str:
 def _sort(
     ask: Ask,
     rule: Rule,
-    policy: Policy,
     sections: dict[str, dict[str, list[str]]],
     limits: dict[str, str],
     words: list[str],
@@ -92,10 +91,10 @@ def _sort(
         case "limit":
             if ask.amount is None:
                 words.append(
-                    f"set {ask.where}{_FLAGS.get(ask.value, '')}, at most {_size(ask.value, rule.limit[ask.value])}"
+                    f"set {ask.where}{_FLAGS.get(ask.value, '')}, at most {size(ask.value, rule.limit[ask.value])}"
                 )
             else:
-                limits[ask.value] = _size(ask.value, ask.amount)
+                limits[ask.value] = size(ask.value, ask.amount)
         case "require":
             words.append(f"rule `{rule.id}` requires {ask.value}: send {_REMEDIES[ask.value]}")
         case section:
@@ -161,7 +160,7 @@ def _whole(sections: Mapping[str, Mapping[str, list[str]]], limits: Mapping[str,
                 lists[kind] = [text for text in lists.get(kind, []) if text != "none"] + patterns
             changes[section] = _flow({kind: _list(patterns) for kind, patterns in lists.items()})
     if limits:
-        whole = {name: _size(name, amount) for name, amount in rule.limit.items()}
+        whole = {name: size(name, amount) for name, amount in rule.limit.items()}
         changes["limit"] = _flow({**whole, **limits})
     return changes
 
@@ -182,16 +181,17 @@ def pattern_for(ask: Ask) -> str:
             return value
 
 
-def _size(name: str, amount: int) -> str:
+def size(name: str, amount: int) -> str:
+    """A limit's number as a policy writes it: ``8g``, ``1.5``, ``2000``."""
     match name:
         case "pids":
             return str(amount)
         case "cpus":
             return f"{amount / 10**9:.9f}".rstrip("0").rstrip(".")
         case _:
-            for unit, size in (("g", 2**30), ("m", 2**20), ("k", 2**10)):
-                if amount % size == 0:
-                    return f"{amount // size}{unit}"
+            for unit, factor in (("g", 2**30), ("m", 2**20), ("k", 2**10)):
+                if amount % factor == 0:
+                    return f"{amount // factor}{unit}"
             return str(amount)
 
 

@@ -338,7 +338,7 @@ class Gateway:
 
     async def _exchange(self, known: _Known, exchange: Exchange, receive: Receive, send: Send, request_id: str) -> None:
         """An ordinary call: its answer may begin before its body has ended, and never end."""
-        if known.forward.streams_body and not exchange.read_whole:
+        if known.forward.streams_body:
             await self._full_duplex(known, exchange, receive, send, request_id)
             return
         connection = await self._engine.ask(known.request, bodiless=known.bodiless, repeatable=known.repeatable)

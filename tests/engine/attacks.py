@@ -108,7 +108,7 @@ def host_configs() -> Iterator[Attack]:
     yield _create("unmasked paths", MaskedPaths=[])
     yield _create("writable read-only paths", ReadonlyPaths=[])
     yield _create("sysctl", Sysctls={"kernel.shm_rmid_forced": "1"})
-    yield _create("runtime", Runtime="io.containerd.runc.v2")
+    yield _create("runtime", Runtime="io.containerd.kata.v2")
     yield _create("cgroup parent", CgroupParent="/")
     yield _create("volumes from", VolumesFrom=["{strong}"])
     yield _create("link", Links=["{strong}:db"])

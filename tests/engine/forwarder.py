@@ -38,8 +38,8 @@ class Forwarder:
 
     @property
     def changes(self) -> list[str]:
-        """The requests that were not mere questions."""
-        return [line for line in self.requests if not line.startswith(("GET ", "HEAD "))]
+        """The requests that were not mere questions; to wait for a container is one."""
+        return [line for line in self.requests if not (line.startswith(("GET ", "HEAD ")) or line.endswith("/wait"))]
 
     def start(self) -> None:
         self._thread.start()

@@ -367,8 +367,6 @@ def _memory(values: JsonObject) -> int | None:
     memory, both = _number(values, "Memory"), _number(values, "MemorySwap")
     if memory < 0 or both < 0 or not (memory or both):
         return None
-    if not memory and "Memory" in values and both == 0:
-        return None
     return max(memory, both // 2) or None
 
 

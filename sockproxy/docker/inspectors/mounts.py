@@ -198,6 +198,8 @@ def inspect_volume(found: Findings, name: str, where: str, use: Use, *, new_labe
 def inspect_hidden_binds(found: Findings, name: str, where: str, use: Use) -> None:
     """What the options of a volume make of it, without asking whose it is."""
     if not VOLUME_NAME.fullmatch(name):
+        # Only a plug-in's volume has such a name, and it cannot be looked up.
+        found.ask("volume-driver", "(unknown)", where)
         return
     fact = found.look_up(f"/volumes/{name}")
     if fact is not None and not isinstance(fact, Missing):

@@ -172,7 +172,7 @@ def joined_network(found: Findings, reference: str, where: str) -> str:
         # A name may be given to a network later and is still what was judged; the prefix of an id is not.
         found.ask("network", reference, where, grantable=_HEX.fullmatch(reference) is None)
         return reference
-    network = _network(found, reference, fact, where, joins=True)
+    network = _join(found, reference, fact, where)
     if network is None or _HEX.fullmatch(reference) is None:
         return reference
     return network.forward
@@ -188,22 +188,25 @@ def inspect_network_id(found: Findings, identity: str, named: str, where: str) -
         return
     fact = found.look_up(f"/networks/{identity}")
     if fact is not None and not isinstance(fact, Missing) and text(fact, "Name") != named:
-        _network(found, identity, fact, where, joins=True)
+        _join(found, identity, fact, where)
 
 
-def _network(
-    found: Findings, reference: str, fact: JsonObject | None, where: str, *, joins: bool = False
-) -> Found | None:
+def _join(found: Findings, reference: str, fact: JsonObject | None, where: str) -> Found | None:
+    """The ask of joining a network: the host's is a namespace."""
+    if fact is not None and _is_host(text(fact, "Name"), fact):
+        found.ask("namespace", "network=host", where)
+        return Found("host", fact, text(fact, "Id") or reference)
+    return _network(found, reference, fact, where)
+
+
+def _network(found: Findings, reference: str, fact: JsonObject | None, where: str) -> Found | None:
     if fact is None:
         if _needs_network(found, reference):
             return None
         found.ask("network", reference, where)
         return Found(reference, None, reference)
     name = text(fact, "Name") or reference
-    if joins and _is_host(name, fact):
-        found.ask("namespace", "network=host", where)
-    else:
-        found.ask("network", name, where, labels=labels_of(fact.get("Labels")))
+    found.ask("network", name, where, labels=labels_of(fact.get("Labels")))
     return Found(name, fact, text(fact, "Id") or reference)
 
 

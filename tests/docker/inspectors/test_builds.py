@@ -20,6 +20,12 @@ ENGINE: dict[str, Any] = {
     "/images/4dc9/json": Missing(404, "no such image"),
 }
 
+FREE = (
+    'buildargs={"A":null,"B":"c"}&labels={"a":"b"}&q=1&nocache=1&pull=1&rm=1&forcerm=1&memory=1&memswap=1&cpushares=1'
+    "&cpusetcpus=0&cpusetmems=0&cpuperiod=1&cpuquota=1&shmsize=1&squash=1&platform=a&target=b&isolation=&ulimits=[]"
+    "&dockerfile=D"
+)
+
 
 def outputs(*each: dict[str, Any]) -> str:
     return "outputs=" + quote(json.dumps(list(each)))
@@ -65,9 +71,7 @@ def outputs(*each: dict[str, Any]) -> str:
         ("networkmode=none&outputs=null", set()),
         ("networkmode=none&outputs=[]", set()),
         (
-            'networkmode=none&buildargs={"A":null,"B":"c"}&labels={"a":"b"}&q=1&nocache=1&pull=1&rm=1&forcerm=1&memory=1'
-            "&memswap=1&cpushares=1&cpusetcpus=0&cpusetmems=0&cpuperiod=1&cpuquota=1&shmsize=1&squash=1&platform=a"
-            "&target=b&isolation=&ulimits=[]&dockerfile=D",
+            f"networkmode=none&{FREE}",
             set(),
         ),
         ("networkmode=none&brandnew=1", {"query: brandnew"}),

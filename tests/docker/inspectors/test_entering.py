@@ -105,6 +105,14 @@ def test_a_host_path_behind_a_volume_counts() -> None:
     }
 
 
+def test_a_volume_that_cannot_be_looked_up_is_a_plug_ins() -> None:
+    volume = {"Type": "volume", "Name": "s3://x", "Source": "", "Destination": "/d", "RW": True}
+    assert asks("POST /containers/web/attach", None, web(Mounts=[volume])) == {
+        "container: web",
+        "volume-driver: (unknown)",
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

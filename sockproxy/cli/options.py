@@ -1,0 +1,59 @@
+"""Options that more than one verb has, and the kinds of values that click does not know."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+import click
+
+DEFAULT_POLICY: Final = "read-only"
+DEFAULT_ENGINE: Final = "unix:///var/run/docker.sock"
+DEFAULT_LISTEN: Final = "tcp://127.0.0.1:2375"
+DEFAULT_ADMIN: Final = "tcp://127.0.0.1:9375"
+
+
+class Several(click.types.StringParamType):
+    """A word of an option that can be given more than once; in the variable, spaces or commas stand between them."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The words of an environment variable."""
+        return re.split(r"[\s,]+", rv.strip(" \t\n,"))
+
+
+class Seconds(click.FloatRange):
+    """A time: more than nothing, at most a year."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=366 * 24 * 3600)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A number that is one: `nan` compares with nothing, so the range alone would let it pass."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
+
+
+policy_option = click.option(
+    "--policy",
+    metavar="NAME|FILE",
+    default=DEFAULT_POLICY,
+    envvar="SOCKPROXY_POLICY",
+    show_default=True,
+    show_envvar=True,
+    help="A preset's name (see `sockproxy presets`) or a file.",
+)
+
+admin_option = click.option(
+    "--admin",
+    metavar="tcp://HOST:PORT|none",
+    default=DEFAULT_ADMIN,
+    envvar="SOCKPROXY_ADMIN",
+    show_default=True,
+    show_envvar=True,
+    help="Where health, metrics and the live page are.",
+)
