@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("policies", nargs=-1, metavar="[NAME|FILE]...", envvar="SOCKPROXY_POLICY")
+@click.argument("policies", nargs=-1, metavar="[NAME|FILE]...")
 @click.option(
-    "--tests", is_flag=True, envvar="SOCKPROXY_TESTS", show_envvar=True, help="Run the tests that stand in it, too."
+    "--tests",
+    is_flag=True,
+    envvar="SOCKPROXY_CHECK_TESTS",
+    show_envvar=True,
+    help="Run the tests that stand in it, too.",
 )
 def check(policies: tuple[str, ...], tests: bool) -> None:
     """Read policies, and say what they give away.
@@ -26,7 +31,7 @@ def check(policies: tuple[str, ...], tests: bool) -> None:
     Exit codes: 0 fine, 1 a test failed (--tests), 2 a policy has mistakes.
     """
     worst = 0
-    for source in policies or (DEFAULT_POLICY,):
+    for source in policies or (os.environ.get("SOCKPROXY_POLICY") or DEFAULT_POLICY,):
         worst = max(worst, _check(source, tests=tests))
     click.get_current_context().exit(worst)
 

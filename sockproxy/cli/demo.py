@@ -111,7 +111,9 @@ class Row:
     show_envvar=True,
     help="Where it listens; port 0 is any free one.",
 )
-@click.option("--serve", is_flag=True, envvar="SERVE", show_envvar=True, help="Stay up until Ctrl-C, to be tried.")
+@click.option(
+    "--serve", is_flag=True, envvar="SOCKPROXY_DEMO_SERVE", show_envvar=True, help="Stay up until Ctrl-C, to be tried."
+)
 def demo(engine: str, folder: Path | None, listen: str, serve: bool) -> None:
     """Show the main job: requests, verdicts, reasons, and where each is recorded.
 
@@ -129,12 +131,13 @@ def demo(engine: str, folder: Path | None, listen: str, serve: bool) -> None:
 async def _demo(engine: str, folder: Path, listen: str, *, serve: bool) -> int:
     import logging
 
+    from sockproxy.proxy.address import Address
     from sockproxy.proxy.server import Settings, running
 
     logging.getLogger("sockproxy").setLevel(logging.INFO if serve else logging.ERROR)
     audit = folder / "audit.jsonl"
     async with AsyncExitStack() as stack:
-        engine, pretended = await _engine(engine, folder, stack)
+        engine, pretended = await _engine(str(Address.parse(engine)), folder, stack)
         settings = Settings(
             policy=str(folder / "policy.yaml"),
             engine=engine,
@@ -148,7 +151,9 @@ async def _demo(engine: str, folder: Path, listen: str, *, serve: bool) -> int:
         click.echo(f"sockproxy with the policy {folder / 'policy.yaml'}, listening on {address}\n")
         rows = await asyncio.to_thread(_play, address, audit, pretended=pretended)
         _show(rows)
-        _show_where(server, folder, audit)
+        metrics = await asyncio.to_thread(fetch, f"{_pages(server)}/metrics")
+        (folder / "metrics.txt").write_bytes(metrics)
+        _show_where(folder, audit, metrics.decode(), _pages(server))
         if serve:
             await _serve(server, address)
     return 1 if any(row.problem for row in rows) else 0
@@ -197,7 +202,7 @@ def _read(target: str) -> Step:
 
 def steps(container: str | None, *, pretended: bool) -> list[Step]:
     """What the demo sends. ``container`` is one of the engine's that the policy does not let anybody touch."""
-    twice = b'{"Image": "x", "HostConfig": {"Privileged": false}, "HostConfig": {"Privileged": true}}'
+    twice = b'{"Image": "%b", "HostConfig": {"Privileged": false}, "HostConfig": {"Privileged": true}}' % IMAGE.encode()
     smuggled = request_bytes("GET", "/_ping", headers=("Connection: Upgrade", "Upgrade: tcp"))
     behind = request_bytes("POST", "/containers/create", {"Image": IMAGE, "HostConfig": {"Privileged": True}})
     return [
@@ -213,10 +218,10 @@ def steps(container: str | None, *, pretended: bool) -> list[Step]:
         _create("--network host", {"NetworkMode": "host"}),
         _create("--pid host --cap-add SYS_ADMIN", {"PidMode": "host", "CapAdd": ["SYS_ADMIN"]}),
         _create("no memory limit", {"Memory": 0}),
-        *(_foreign(container) if container is not None else ()),
+        *((_foreign(container),) if container is not None else ()),
         Step("POST /commit?repo=x", request_bytes("POST", "/v1.41/commit?repo=x", {}), approved=False),
-        Step("POST /swarm/init", request_bytes("POST", "/v1.41/swarm/init", {}), approved=False),
-        Step("GET /debug/vars2", request_bytes("GET", "/debug/vars2"), approved=False),
+        Step("GET /swarm", request_bytes("GET", "/v1.41/swarm"), approved=False),
+        Step("GET /no-such-endpoint", request_bytes("GET", "/no-such-endpoint"), approved=False),
         Step("POST /containers/create (a key twice)", _raw_create(twice), approved=False),
         Step("GET /images/%2e%2e/info", request_bytes("GET", "/images/%2e%2e/info"), approved=False),
         Step("GET /v9.99/info", request_bytes("GET", "/v9.99/info"), approved=False),
@@ -253,13 +258,10 @@ def _work() -> list[Step]:
     ]
 
 
-def _foreign(container: str) -> list[Step]:
-    """What the policy lets nobody do to a container of somebody else's."""
-    path = f"/containers/{container}"
-    return [
-        Step(f"POST {path}/exec (sh)", request_bytes("POST", f"/v1.41{path}/exec", {"Cmd": ["sh"]}), approved=False),
-        Step(f"DELETE {path}?force=1", request_bytes("DELETE", f"/v1.41{path}?force=1"), approved=False),
-    ]
+def _foreign(container: str) -> Step:
+    """A shell prepared in somebody else's container. Were it let through by mistake, it would not be started."""
+    path = f"/containers/{container}/exec"
+    return Step(f"POST {path} (sh)", request_bytes("POST", f"/v1.41{path}", {"Cmd": ["sh"]}), approved=False)
 
 
 # Playing it
@@ -323,26 +325,36 @@ def _show(rows: Sequence[Row]) -> None:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    approved = row.record.get("verdict") == "allow"
-    reason = f"rule `{row.record.get('rule')}`" if approved else row.reply.message.removeprefix("sockproxy: ")
     return (
         row.step.shown,
-        "approved" if approved else "refused",
+        "approved" if row.record.get("verdict") == "allow" else "refused",
         str(row.reply.status),
         str(row.record.get("code") or "-"),
         str(row.record.get("id") or "-"),
-        reason.partition("; to allow it")[0],
+        _reason(row),
     )
 
 
-def _show_where(server: Running, folder: Path, audit: Path) -> None:
+def _reason(row: Row) -> str:
+    """The reason in a few words; the client's own message says where in the request, too, and what would allow it."""
+    rule = f"rule `{row.record.get('rule')}`"
+    if row.record.get("verdict") == "allow":
+        return rule
+    if asks := row.record.get("refused"):
+        return ", ".join(f"{ask['kind']}: {ask['value']}" for ask in asks) + f" (not by {rule})"
+    return row.reply.message.removeprefix("sockproxy: ").partition("; to allow it")[0]
+
+
+def _pages(server: Running) -> str:
+    """Where the admin listener is, for a browser."""
+    return str(server.admin).replace("tcp://", "http://", 1)
+
+
+def _show_where(folder: Path, audit: Path, metrics: str, pages: str) -> None:
     """Where the record is, and what the metrics count."""
-    pages = str(server.admin).replace("tcp://", "http://", 1)
-    metrics = fetch(f"{pages}/metrics")
-    (folder / "metrics.txt").write_bytes(metrics)
     click.echo(f"\naudit log  {audit}  (one JSON line for each decision, and one for each end)")
     click.echo(f"metrics    {folder / 'metrics.txt'}  (while it runs: {pages}/metrics)")
-    counted = [line for line in metrics.decode().splitlines() if line.startswith("sockproxy_refused_asks_total{")]
+    counted = [line for line in metrics.splitlines() if line.startswith("sockproxy_refused_asks_total{")]
     for line in counted[:3]:
         click.echo(f"           {line}")
     click.echo(f"policy     {folder / 'policy.yaml'}")
@@ -355,8 +367,7 @@ async def _serve(server: Running, address: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, server.reload)
-    pages = str(server.admin).replace("tcp://", "http://", 1)
     click.echo(f"\nit stays up until Ctrl-C. In another terminal:\n\n  export DOCKER_HOST={address}")
     click.echo("  docker ps\n  docker run --rm --privileged --name ci-x busybox id")
-    click.echo(f"\nand in a browser: {pages}")
+    click.echo(f"\nand in a browser: {_pages(server)}")
     await stop.wait()

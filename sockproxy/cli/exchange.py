@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 SECONDS: Final = 20.0
@@ -35,10 +35,14 @@ class Reply:
         return str(told.get("message", "")) if isinstance(told, dict) else ""
 
 
-def request_bytes(method: str, target: str, body: object = None, *, headers: tuple[str, ...] = ()) -> bytes:
-    """A request as a client writes it. ``body`` is JSON, or the bytes themselves; the connection ends with the answer,
-    unless ``headers`` say otherwise."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: docker", *headers]
+def request_bytes(
+    method: str, target: str, body: object = None, *, headers: tuple[str, ...] = (), host: str = "docker"
+) -> bytes:
+    """A request as a client writes it: ``body`` is JSON, or the bytes themselves.
+
+    The connection ends with the answer, unless ``headers`` speak of Connection.
+    """
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *headers]
     if not any(header.lower().startswith("connection:") for header in headers):
         lines.append("Connection: close")
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -94,4 +98,4 @@ def fetch(url: str) -> bytes:
         OSError: it is not there.
     """
     where = urlsplit(url)
-    return exchange(f"tcp://{where.netloc}", request_bytes("GET", where.path)).body
+    return exchange(f"tcp://{where.netloc}", request_bytes("GET", where.path, host=where.netloc)).body

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from sockproxy.cli.options import policy_option
+from sockproxy.cli.options import Lines, policy_option
 from sockproxy.cli.screen import table
 from sockproxy.docker.asks import KINDS
 from sockproxy.errors import ConfigurationError, EngineDown, Refusal
@@ -61,10 +61,11 @@ class Finding:
     "--header",
     "headers",
     multiple=True,
+    type=Lines(),
     metavar="'NAME: VALUE'",
     envvar="SOCKPROXY_HEADER",
     show_envvar=True,
-    help="A header that the client sends. Repeatable on the command line.",
+    help="A header that the client sends. Repeatable; in the variable, a line each.",
 )
 @click.option(
     "--client",
@@ -317,28 +318,40 @@ def _as_text(asked: str, operation: Operation | None, verdict: Verdict, policy: 
     click.echo(f"{printable(asked)}  ({name}, policy `{policy.name}`)")
     for line in _headline(verdict, policy):
         click.echo(line)
-    rows = [
-        ("yes" if each.covered else "NO", printable(str(each.ask)), printable(each.ask.where), each.by, each.place)
-        for each in findings(policy, verdict)
-    ]
+    found = sorted(findings(policy, verdict), key=lambda each: each.covered)
+    rows = [_cells(each) for each in found]
     if rows:
-        head = ("covered", "ask", "where", "by", "")
         click.echo()
+        head = ("covered", "ask", "where", "by")
         click.echo("\n".join(table([head, *rows], colours=_COLOURS, indent="  ")))
     if isinstance(verdict, Deny) and verdict.fix:
         click.echo(f"\nto allow it:\n\n{verdict.fix}")
 
 
+def _cells(found: Finding) -> tuple[str, ...]:
+    where = f" ({_near(found.place)})" if found.place else ""
+    covered = "yes" if found.covered else "NO"
+    return covered, printable(str(found.ask)), printable(found.ask.where), found.by + where
+
+
+def _near(place: str) -> str:
+    """A place in a preset without the folder that presets are in."""
+    from sockproxy.policy import presets
+
+    return place.removeprefix(f"{presets.folder()}/")
+
+
 def _headline(verdict: Verdict, policy: Policy) -> list[str]:
 
     rule = _rule(policy, verdict)
-    place = f" ({rule.place})" if rule is not None else ""
+    place = f" ({_near(str(rule.place))})" if rule is not None else ""
     match verdict:
         case Allow(rule=name):
             return [click.style("allowed", fg="green", bold=True) + f" by rule `{name}`{place}"]
         case Deny():
-            nearest = f", rule `{verdict.rule}`{place}" if verdict.rule else ""
-            head = click.style("refused", fg="red", bold=True) + f" with {verdict.status}, {verdict.code}{nearest}"
+            word = "denied by" if verdict.code == "denied_by_rule" else "the nearest is"
+            nearest = f"; {word} rule `{verdict.rule}`{place}" if verdict.rule else ""
+            head = click.style("refused", fg="red", bold=True) + f": {verdict.status} {verdict.code}{nearest}"
             return [head, printable(verdict.message, 4096)]
         case Absent():
             head = click.style("not there", fg="yellow", bold=True) + f": the engine answers {verdict.missing.status}"

@@ -21,7 +21,7 @@ _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, n
 @click.option(
     "--live",
     is_flag=True,
-    envvar="SOCKPROXY_LIVE",
+    envvar="SOCKPROXY_HEALTH_LIVE",
     show_envvar=True,
     help="Ask only whether sockproxy is up, not whether the engine is.",
 )
@@ -29,7 +29,7 @@ _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, n
     "--timeout",
     type=Seconds(),
     default=8.0,
-    envvar="SOCKPROXY_TIMEOUT",
+    envvar="SOCKPROXY_HEALTH_TIMEOUT",
     show_default=True,
     show_envvar=True,
     help="How long to wait for the answer.",

@@ -22,6 +22,14 @@ class Several(click.types.StringParamType):
         return re.split(r"[\s,]+", rv.strip(" \t\n,"))
 
 
+class Lines(click.types.StringParamType):
+    """The same for words that hold spaces: in the variable, each stands on a line."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The lines of an environment variable."""
+        return [line for line in rv.splitlines() if line.strip()]
+
+
 class Seconds(click.FloatRange):
     """A time: more than nothing, at most a year."""
 

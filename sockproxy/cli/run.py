@@ -128,9 +128,12 @@ def run(
 
     SIGHUP loads the policy anew, whole or not at all, and opens the audit files again.
     """
+    import logging
+
     from sockproxy.proxy.server import Settings
     from sockproxy.proxy.server import run as serve
 
+    logging.basicConfig(format="sockproxy: %(message)s", level=logging.WARNING)
     settings = Settings(
         policy=policy,
         engine=engine,

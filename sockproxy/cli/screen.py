@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 PIPED_WIDTH: Final = 160
-"""Columns where the output is no terminal: a log or a file."""
+"""Columns where the output is no terminal, but a log or a file, and COLUMNS says nothing."""
 
 
 def say_no_colour() -> bool:
@@ -21,7 +21,8 @@ def say_no_colour() -> bool:
 
 def width() -> int:
     """The columns that there are."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return shutil.get_terminal_size().columns if known else PIPED_WIDTH
 
 
 def shortened(text: str, columns: int) -> str:

@@ -28,6 +28,7 @@ from sockproxy import __version__, admin
 from sockproxy.audit import AuditLog
 from sockproxy.errors import ConfigurationError, EngineDown
 from sockproxy.metrics import Metrics
+from sockproxy.policy.review import review
 from sockproxy.proxy import listen
 from sockproxy.proxy.address import Address, why_unreachable
 from sockproxy.proxy.edge import Edge
@@ -274,8 +275,8 @@ def _say_hello(live: Live, address: Address, listeners: tuple[listen.Listener, .
     _log.warning("policy `%s` (%s) in front of %s, listening on %s", policy.name, policy.digest[:12], address, where)
     if server.admin is not None:
         _log.warning("health, metrics and the live page: %s", server.admin.replace("tcp://", "http://", 1))
-    for warning in policy.warnings:
-        _log.warning("%s", warning)
+    for line in review(policy).lines:
+        _log.warning("%s", line)
     for listener in listeners:
         if listener.exposed:
             _log.warning("%s is open beyond this machine: everyone who can connect to it has the policy", listener)

@@ -37,12 +37,11 @@ async def serving(path: Path, world: World | None = None) -> AsyncIterator[World
     there = World.furnished() if world is None else world
     exchanges: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            exchanges.add(task)
-            task.add_done_callback(exchanges.discard)
-        await serve_connection(reader, writer, lambda request: answer(there, request))
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: Python 3.11's streams would log the cancelling of theirs as an error.
+        task = asyncio.create_task(serve_connection(reader, writer, lambda request: answer(there, request)))
+        exchanges.add(task)
+        task.add_done_callback(exchanges.discard)
 
     listener = _listener(path)
     server = await asyncio.start_unix_server(connected, sock=listener, limit=64 * 1024)

@@ -51,7 +51,7 @@ CALLS = [
 @pytest.mark.parametrize("reference", ["name", "id", "prefix"])
 def test_own_container_is_left_alone(method: str, call: str, body: bytes | None, reference: str, own: Own) -> None:
     container = {"name": NAME, "id": own.id, "prefix": own.id[:12]}[reference]
-    target = f"/containers/{container}/{call}".rstrip("/") + ("?force=1" if method == "DELETE" else "")
+    target = f"/containers/{container}/{call}" if call else f"/containers/{container}?force=1"
     answer = exchange(own.proxy.socket, request(method, target, body))
     assert answer.status == 403
     assert answer.message

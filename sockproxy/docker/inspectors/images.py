@@ -11,7 +11,7 @@ from sockproxy.docker import references
 from sockproxy.docker.fields import containers as fields
 from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.inspector import Inspector, nothing
-from sockproxy.docker.inspectors.pruning import PRUNE, read_filters
+from sockproxy.docker.inspectors.pruning import PRUNE
 from sockproxy.docker.inspectors.whose import Purpose, image, subject_container, tagged
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection
@@ -82,7 +82,6 @@ def _load(found: Findings) -> Inspection:
 
 
 def _prune(found: Findings) -> Inspection:
-    read_filters(found.query.get("filters", ""))
     found.ask("image", PRUNE, "?filters")
     return found.forward()
 

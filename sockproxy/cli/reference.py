@@ -1,0 +1,124 @@
+"""`policies/README.md`, made from the tables: the presets, every kind of ask, and what a pattern of it may be.
+
+python -m sockproxy.cli.reference > policies/README.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import click
+
+from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, Kind, PatternForm, Section
+from sockproxy.docker.inspectors import INSPECTED
+from sockproxy.docker.operations import OPERATIONS, Operation
+from sockproxy.policy import presets
+from sockproxy.policy.load import load
+from sockproxy.policy.review import review
+
+FORMS: Final[Mapping[PatternForm, str]] = {
+    "any": "`any` or `none`",
+    "glob": "a glob",
+    "path": "a path glob: `/dir/**` is the folder and all below it; ` ro` behind it: read-only alone; ` shared`: too",
+    "name": "a name glob, `label=key` or `label=key=value`",
+    "volume": "a name glob, `label=key` or `label=key=value`; ` ro` behind it: read-only alone",
+    "image": "`repo` (every tag), `repo:tag`, `repo@sha256:…`, globs in each; names are normalised as Docker does",
+    "label": "`key` (any value) or `key=value`, globs in each",
+    "word": "a name, or a glob of names, in any case",
+    "device": "a path glob with ` rwm` or less after it, or a cgroup rule",
+    "gpu": "`all`, a number (at most that many), or a glob",
+    "publish": "`[ip:]port[-port][/proto]` or `[ip:]random`; without an ip, any",
+}
+"""What a pattern of each form may be."""
+
+SECTIONS: Final[Mapping[Section, str]] = {
+    "grant": "powers: refused unless a rule gives them",
+    "only": "free, unless a rule holds them to something",
+    "limit": "numbers that must be set, and at most what the rule says",
+    "require": "hardening that must be in the request",
+}
+
+_HEAD: Final = """\
+<!-- Made by `python -m sockproxy.cli.reference`; a test holds it to the tables in the code. -->
+# Policies
+
+The presets, and every kind of ask that a policy can speak of. A request passes when one rule alone allows its endpoint
+and covers all that it asks; a `deny` beats every `allow`; what nobody allowed is refused.
+"""
+
+_PATTERNS: Final = """\
+A pattern is `any`, `none`, or a word with globs: `*` is any run of characters but `/`, `**` any run, and nothing else
+is special. Inside `[…]` a comma, `[` or `{` ends a word: quote it.
+"""
+
+
+_ENDPOINTS: Final = """\
+Rows of the Engine API that a rule can allow, as `METHOD /path`. Those marked *explicit* are taken in by a path that
+names them, never by a `**` in `allow`. An endpoint that is not here is refused, whatever a rule says.
+"""
+
+
+def reference() -> str:
+    """The whole text of ``policies/README.md``."""
+    parts = [_HEAD, *_presets(), f"\n## Kinds of asks\n\n{_PATTERNS}".rstrip()]
+    for section, words in SECTIONS.items():
+        parts.append(f"\n### `{section}`: {words}\n")
+        parts += _kinds(section)
+    return "\n".join([*parts, *_endpoints()]) + "\n"
+
+
+def _presets() -> Iterator[str]:
+    yield "## Presets\n"
+    yield "| preset | for | a road to the host |"
+    yield "|---|---|---|"
+    for name in presets.names():
+        policy = load(name)
+        roads = "yes: `sockproxy check " + name + "` says which" if review(policy).roads else "none"
+        yield f"| [`{name}`]({name}.yaml) | {_cell(policy.about)} | {roads} |"
+
+
+def _kinds(section: Section) -> Iterator[str]:
+    if section in {"limit", "require"}:
+        words = LIMITS if section == "limit" else REQUIREMENTS
+        kind = KINDS[section]
+        yield (
+            f"{_sentence(kind)}, as in `{section}: {{{kind.example}}}`."
+            if section == "limit"
+            else (f"{_sentence(kind)}, as in `{section}: {kind.example}`.")
+        )
+        yield f"\nWords: {', '.join(f'`{word}`' for word in words)}."
+        return
+    yield "| kind | one ask is | a pattern is | such as |"
+    yield "|---|---|---|---|"
+    for kind in KINDS.values():
+        if kind.section == section:
+            yield f"| `{kind.name}` | {_cell(kind.asks)} | {_cell(FORMS[kind.form])} | `{_cell(kind.example)}` |"
+
+
+def _sentence(kind: Kind) -> str:
+    return kind.asks[:1].upper() + kind.asks[1:]
+
+
+def _endpoints() -> Iterator[str]:
+    yield "\n## Endpoints\n"
+    yield _ENDPOINTS
+    yield "| endpoint | operation | |"
+    yield "|---|---|---|"
+    for operation in OPERATIONS:
+        if operation.name in INSPECTED:
+            yield f"| `{operation.method} {operation.template}` | {operation.name} | {_marks(operation)} |"
+
+
+def _marks(operation: Operation) -> str:
+    marks = {"explicit": operation.explicit, "always open": operation.always, "a raw stream": operation.hijack}
+    return ", ".join(mark for mark, holds in marks.items() if holds)
+
+
+def _cell(text: str) -> str:
+    """Text for a cell of a table: a bar would end it."""
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    click.echo(reference(), nl=False)
