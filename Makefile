@@ -3,6 +3,7 @@
 #   make demo      see sockproxy at work (SERVE=1 leaves it running)
 #   make test      all tests; ARGS='-k bind' picks some
 #   make lint      ruff and mypy
+#   make docs      write policies/README.md anew from the tables in the code
 #   make bench     speed and size beside the bare engine's
 #   make engines   start the two disposable Docker Engines that the engine tests use (root on Debian)
 #   make clean     remove what was made here; the engines' roots stay (tests/engine/stop-engine --remove SUITE)
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 SUITES := bookworm forky
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench engines stop-engines clean
+.PHONY: help demo test lint format docs bench engines stop-engines clean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -33,6 +34,9 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+docs: $(VENV)/.installed
+	@$(BIN)/python -m sockproxy.cli.reference > .make-docs && mv .make-docs policies/README.md
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -303,7 +303,7 @@ def _row(step: Step, reply: Reply, records: Mapping[str, Mapping[str, Any]]) -> 
     elif step.approved and reply.status >= 400:
         problem = f"the engine answered {reply.status}: {reply.message}"
     elif reply.more:
-        problem = "a second request was answered behind the first"
+        problem = "a second request was answered behind it"
     return Row(step, reply, record, problem)
 
 

@@ -6,12 +6,13 @@ refused: the text read is the text meant. YAML's own complaints are said again i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import yaml
 
-from sockproxy.errors import PolicyError, Problem
+from sockproxy.errors import Problem
 
 MAX_BYTES: Final = 1024 * 1024
 """The longest policy file that is read."""
@@ -71,32 +72,56 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
-def read(text: str, file: str) -> Node:
-    """The document that a text is.
+def read(text: str, file: str, problems: list[Problem]) -> Node | None:
+    """The document that a text is, and in ``problems`` what it uses that the language does not have.
 
-    Raises:
-        PolicyError: it is no YAML, or uses what the language does not have.
+    What is merely unwanted is noted and read on without, so that one mistake does not hide the others; None where the
+    text is no YAML at all.
     """
     if len(text) > MAX_BYTES:
-        raise PolicyError((Problem(file, 0, 0, f"a policy of more than {MAX_BYTES} characters"),))
+        problems.append(Problem(file, 0, 0, f"a policy of more than {MAX_BYTES} characters"))
+        return None
     try:
-        problems = [
-            problem for event in yaml.parse(text, Loader=yaml.SafeLoader) if (problem := _unwanted(event, file))
-        ]
-        if problems:
-            raise PolicyError(tuple(problems))
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _compose(text, file, problems)
+        if node is not None:
+            return _node(node, file, problems)
+        problems.append(Problem(file, 1, 1, "the file is empty", "a policy begins with `version: 1`"))
     except yaml.YAMLError as error:
-        raise PolicyError((_reworded(error, file, text),)) from None
+        problems.append(_reworded(error, file, text))
     except RecursionError:
-        raise PolicyError((Problem(file, 0, 0, "lists in lists without end"),)) from None
-    if node is None:
-        raise PolicyError((Problem(file, 1, 1, "the file is empty", "a policy begins with `version: 1`"),))
-    duplicates: list[Problem] = []
-    document = _node(node, file, duplicates)
-    if duplicates:
-        raise PolicyError(tuple(duplicates))
-    return document
+        problems.append(Problem(file, 0, 0, "lists in lists without end"))
+    return None
+
+
+class _Composer(yaml.SafeLoader):
+    """Composes without anchors, aliases and tags, and keeps each that it met."""
+
+    def __init__(self, text: str, file: str, problems: list[Problem]) -> None:
+        super().__init__(text)
+        self._file = file
+        self._problems = problems
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        if (problem := _unwanted(event, self._file)) is not None:
+            self._problems.append(problem)
+        if isinstance(event, yaml.AliasEvent):
+            self.get_event()
+            return yaml.ScalarNode("", f"*{event.anchor}", event.start_mark, event.end_mark, style='"')
+        event.anchor = None
+        if getattr(event, "tag", None) is not None:
+            event.tag = "!"
+        composed: yaml.Node | None = super().compose_node(parent, index)
+        return composed
+
+
+def _compose(text: str, file: str, problems: list[Problem]) -> yaml.Node | None:
+    composer = _Composer(text, file, problems)
+    try:
+        node: yaml.Node | None = composer.get_single_node()
+        return node
+    finally:
+        composer.dispose()
 
 
 def _unwanted(event: yaml.Event, file: str) -> Problem | None:
@@ -104,7 +129,7 @@ def _unwanted(event: yaml.Event, file: str) -> Problem | None:
     assert mark is not None
     place = Place(file, mark.line + 1, mark.column + 1)
     if isinstance(event, yaml.AliasEvent):
-        return place.problem("an alias (`*name`)", "quote a word that begins with `*`")
+        return place.problem("an alias (`*name`)", f'quote a word that begins with `*`: "*{event.anchor}"')
     if getattr(event, "anchor", None) is not None:
         return place.problem("an anchor (`&name`)", "quote a word that begins with `&`")
     tag = getattr(event, "tag", None)
@@ -127,12 +152,16 @@ def _node(node: yaml.Node, file: str, problems: list[Problem]) -> Node:
         if not isinstance(key, Scalar):
             problems.append(key.place.problem("a key that is no word", "quote it"))
             continue
+        if key.text == "<<" and not key.quoted:
+            problems.append(key.place.problem("a merge key (`<<`)", "write the keys out"))
+            continue
         if key.text in seen:
             problems.append(
                 key.place.problem(
                     f"`{key.text}` stands twice", f"it stands in line {seen[key.text].place.line} already"
                 )
             )
+            continue
         seen[key.text] = key
         entries.append((key, _node(raw_value, file, problems)))
     return Mapping(place, tuple(entries))
@@ -143,6 +172,8 @@ _QUOTE: Final = "quote a word that begins with one of * & ! | > % @ ` { [ or hol
 
 def _reworded(error: yaml.YAMLError, file: str, text: str) -> Problem:
     """What is most likely meant by YAML's complaint."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return _unprintable(error, file, text)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = str(getattr(error, "problem", None) or "not YAML")
     if mark is None:
@@ -153,7 +184,23 @@ def _reworded(error: yaml.YAMLError, file: str, text: str) -> Problem:
     if "\\t" in said or "\t" in line[: mark.column + 1]:
         return place.problem("a tab in the indentation", "indent with spaces")
     context = str(getattr(error, "context", "") or "")
+    if re.match("while (?:scanning|parsing) (?:an alias|an anchor|a tag|a block scalar|a directive)", context):
+        started = getattr(error, "context_mark", None) or mark
+        begins = text[started.index : started.index + 1]
+        return Place(file, started.line + 1, started.column + 1).problem(
+            f"a word cannot begin with `{begins}`", "quote it"
+        )
+    if "quoted scalar" in context and "end of stream" in said:
+        started = getattr(error, "context_mark", None) or mark
+        return Place(file, started.line + 1, started.column + 1).problem("a quote that is never closed")
+    if "single document" in context:
+        return place.problem("a second document", "a policy is one: take out what follows `---`")
     if "flow sequence" in context or "flow mapping" in context:
+        opened = getattr(error, "context_mark", None)
+        if text[mark.index :].strip() == "" and opened is not None:
+            return Place(file, opened.line + 1, opened.column + 1).problem(
+                f"a `{text[opened.index]}` that is never closed"
+            )
         return place.problem(
             "inside `[…]` or `{…}` a comma, `[`, `{`, `]` or `}` ends a word",
             "write * for {id} there, or quote the word",
@@ -167,3 +214,9 @@ def _reworded(error: yaml.YAMLError, file: str, text: str) -> Problem:
             "the indentation does not fit", "items of one list, and keys of one mapping, begin in one column"
         )
     return place.problem(f"not YAML: {said}", _QUOTE)
+
+
+def _unprintable(error: yaml.reader.ReaderError, file: str, text: str) -> Problem:
+    line = text.count("\n", 0, error.position) + 1
+    column = error.position - text.rfind("\n", 0, error.position)
+    return Problem(file, line, column, f"the character U+{ord(text[error.position]):04X}", "write it as an escape")

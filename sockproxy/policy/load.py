@@ -13,7 +13,7 @@ import difflib
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,14 +26,14 @@ from sockproxy.errors import PolicyError, Problem
 from sockproxy.model import NEWEST_VERSION, OLDEST_VERSION, Ask, Json, JsonObject, Version
 from sockproxy.policy import presets
 from sockproxy.policy.document import Mapping, Node, Place, Scalar, Sequence, read
-from sockproxy.policy.patterns import BadPattern, Pattern, compile_pattern
+from sockproxy.policy.patterns import BadPattern, Pattern, compile_denial, compile_pattern
 from sockproxy.policy.rules import Client, DenyRule, Network, Patterns, Policy, PolicyTest, Rule
 
 __all__ = ["Client", "DenyRule", "Policy", "PolicyTest", "Rule", "load", "loads"]
 
 _TOP: Final = ("version", "name", "about", "extends", "rules", "clients", "tests", "api", "mode")
 _RULE: Final = ("id", "allow", "deny", "grant", "only", "limit", "require", "asking", "because")
-_CLIENT: Final = ("name", "from", "unix-user", "rules", "mode")
+_CLIENT: Final = ("name", "from", "unix-user", "certificate", "rules", "mode")
 _TEST: Final = ("name", "request", "body", "engine", "client", "expect")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _COMMA_KINDS: Final = frozenset({"exec", "label", "security-opt", "volume-driver"})
@@ -64,9 +64,16 @@ def _load(source: str, file: str, text: str) -> Policy:
     parts = loader.file(file, text, stack=())
     policy = loader.finish(source, parts)
     if loader.problems:
-        raise PolicyError(tuple(dict.fromkeys(loader.problems)))
+        raise PolicyError(_in_order(loader.problems))
     assert policy is not None
     return policy
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """File by file, each from its top, none told twice."""
+    unique = tuple(dict.fromkeys(problems))
+    files = {file: at for at, file in enumerate(dict.fromkeys(problem.file for problem in unique))}
+    return tuple(sorted(unique, key=lambda problem: (files[problem.file], problem.line, problem.column)))
 
 
 def _find(source: str) -> Path:
@@ -118,10 +125,8 @@ class _Loader:
         """One file and all that it extends."""
         parts = _Parts(name=Path(file).stem)
         self._digest.update(f"{len(text)}:".encode() + text.encode())
-        try:
-            document = read(text, file)
-        except PolicyError as error:
-            self.problems += error.problems
+        document = read(text, file, self.problems)
+        if document is None:
             return parts
         if not isinstance(document, Mapping):
             self._wrong(document, "a policy is a mapping", "it begins with `version: 1`")
@@ -165,7 +170,7 @@ class _Loader:
             path = self._extended(word, file)
             if path is None:
                 continue
-            if str(path) in (*stack, file):
+            if path.resolve() in [Path(each).resolve() for each in (*stack, file)]:
                 self._wrong(word, f"`{word.text}` extends itself, by {' and '.join((*stack, file))}")
                 continue
             try:
@@ -272,7 +277,7 @@ class _Loader:
         if base is None:
             parts.rules[rule.id] = rule
         elif isinstance(base, Rule) and isinstance(rule, Rule):
-            parts.rules[rule.id] = base if inherited and base == rule else _joined(base, rule)
+            parts.rules[rule.id] = self._beside(base, rule) if inherited else _joined(base, rule)
         elif isinstance(base, DenyRule) and isinstance(rule, DenyRule):
             parts.rules[rule.id] = replace(
                 base,
@@ -282,6 +287,20 @@ class _Loader:
             )
         else:
             self.problems.append(rule.place.problem(f"rule `{rule.id}` allows here and denies in what is extended"))
+
+    def _beside(self, base: Rule, rule: Rule) -> Rule:
+        """Join two rules of one id that came from two extended files, of which neither extends the other's."""
+        if base == rule or (base.origin == rule.origin and rule.written == rule.origin):
+            return base  # the same, or what it grew from: joined again, a `none` in it would be undone
+        if base.origin == rule.origin and base.written == base.origin:
+            return rule
+        if base.origin != rule.origin:
+            self.warnings.append(
+                f"{rule.place}: rule `{rule.id}` stands at {base.place} too: both are extended, so they are joined into"
+                " one, which covers what neither does alone"
+            )
+        lower = {name: min(amount, base.limit.get(name, amount)) for name, amount in rule.limit.items()}
+        return replace(_joined(base, rule), limit={**base.limit, **lower})
 
     def _operations(self, item: Mapping, key: str, *, for_deny: bool) -> frozenset[str]:
         chosen: set[str] = set()
@@ -295,8 +314,9 @@ class _Loader:
             chosen.update(row.name for row in rows)
             if not for_deny:
                 self._check_inspected(word, chosen)
-        if not words and item.get(key) is not None and not self.problems:
-            self._wrong(item, f"`{key}` is empty")
+        node = item.get(key)
+        if isinstance(node, Sequence) and not node.items:
+            self._wrong(node, f"`{key}` is empty")
         return frozenset(chosen)
 
     def _check_inspected(self, word: Scalar, chosen: set[str]) -> None:
@@ -343,7 +363,10 @@ class _Loader:
             if kind is None:
                 continue
             places[kind.name] = key.place
-            patterns = [self._pattern(kind, word) for word in self._words(value, key.text)]
+            form = compile_denial if section == "asking" else compile_pattern
+            patterns = [self._pattern(kind, word, form) for word in self._words(value, key.text)]
+            if isinstance(value, Sequence) and not value.items:
+                self._wrong(value, f"`{key.text}` is empty", "write `none` for nothing")
             self._check_commas(kind, value)
             found[kind.name] = tuple(pattern for pattern in patterns if pattern is not None)
         return found
@@ -365,9 +388,9 @@ class _Loader:
             return None
         return kind
 
-    def _pattern(self, kind: Kind, word: Scalar) -> Pattern | None:
+    def _pattern(self, kind: Kind, word: Scalar, form: Callable[[Kind, str, str], Pattern]) -> Pattern | None:
         try:
-            return compile_pattern(kind, word.text, str(word.place))
+            return form(kind, word.text, str(word.place))
         except BadPattern as error:
             self._wrong(word, str(error), error.hint)
             return None
@@ -455,6 +478,9 @@ class _Loader:
         if not isinstance(node, Sequence):
             self._wrong(node, "`clients` is a list")
             return
+        if not node.items:
+            # Read as "no clients" it would open the policy to everyone, which is the opposite of what it looks like.
+            self._wrong(node, "`clients` is empty", "without it the rules are for everyone: take it out, or name one")
         seen: list[Client] = []
         for item in node.items:
             client = self._client(item, parts)
@@ -482,7 +508,11 @@ class _Loader:
             return None
         networks = [self._network(word) for word in self._words(item.get("from"), "from")]
         user = self._number_of(item, "unix-user")
-        if item.get("from") is None and item.get("unix-user") is None:
+        if (certificate := item.get("certificate")) is not None:
+            self._wrong(certificate, "no client can be known by a `certificate` yet", "sockproxy does not speak TLS")
+        elif networks and item.get("unix-user") is not None:
+            self._wrong(item, f"`{name}` matches nobody", "a Unix socket's peer has no address: make it two clients")
+        elif item.get("from") is None and item.get("unix-user") is None:
             self._wrong(item, f"who is `{name}`?", "write `from: 172.20.0.0/16` or `unix-user: 1000`")
         return Client(
             name=name,
@@ -494,10 +524,13 @@ class _Loader:
 
     def _network(self, word: Scalar) -> Network | None:
         try:
-            return ipaddress.ip_network(word.text)
+            network = ipaddress.ip_network(word.text)
         except ValueError as error:
-            self._wrong(word, f"`{word.text}` is no address or network", str(error))
+            self._wrong(word, f"`{word.text}` is no address or network", _whole_network(word.text) or str(error))
             return None
+        if isinstance(network, ipaddress.IPv6Network) and network.overlaps(_MAPPED):
+            self._wrong(word, f"`{word.text}` takes in IPv4 addresses", "write those as IPv4, 10.0.0.0/8")
+        return network
 
     def _rules_of(self, item: Mapping, name: str, parts: _Parts) -> frozenset[str] | None:
         node = item.get("rules")
@@ -650,7 +683,7 @@ class _Loader:
         value = node.get(key)
         if value is None:
             return None
-        if not isinstance(value, Scalar) or not value.text.isdecimal():
+        if not isinstance(value, Scalar) or re.fullmatch("[0-9]{1,10}", value.text) is None:
             self._wrong(value, f"`{key}` is a number")
             return None
         return int(value.text)
@@ -670,7 +703,7 @@ _AMOUNTS: Final = {
     "pids": "a whole number",
 }
 
-_SIZE: Final = re.compile(r"([0-9]{1,15})(?:([bkmgt])b?|([kmgt])ib)?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?(?:([bkmgt])b?|([kmgt])ib)?", re.IGNORECASE)
 _UNITS: Final = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -686,12 +719,17 @@ def _amount(name: str, text: str) -> int | None:
             return int(whole) * 10**9 + int(fraction.ljust(9, "0")) or None
         case _:
             size = _SIZE.fullmatch(text)
-            return int(size[1]) * _UNITS[(size[2] or size[3] or "b").lower()] or None if size else None
+            if size is None:
+                return None
+            unit = _UNITS[(size[3] or size[4] or "b").lower()]
+            billionths = int(size[1] + (size[2] or "").ljust(9, "0"))
+            return billionths * unit // 10**9 or None
 
 
 def _joined(base: Rule, rule: Rule) -> Rule:
     return replace(
         base,
+        place=rule.place,
         operations=base.operations | rule.operations,
         grant=_joined_patterns(base.grant, rule.grant),
         only=_joined_patterns(base.only, rule.only),
@@ -714,6 +752,17 @@ def _takes(pattern: Pattern, value: str) -> bool:
     return pattern.matches(Ask("tunnel", value, ""))
 
 
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def _whole_network(text: str) -> str:
+    """The network that an address with a prefix lies in, as a hint."""
+    try:
+        return f"did you mean {ipaddress.ip_network(text, strict=False)}?"
+    except ValueError:
+        return ""
+
+
 def _overlap(one: Client, other: Client) -> bool:
     """Whether some peer could be both."""
     if one.unix_user is not None and other.unix_user is not None and one.unix_user != other.unix_user:
@@ -731,7 +780,7 @@ def _close(word: str, words: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"one of {', '.join(list(words)[:12])}"
 
 
-_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _LITERALS: Final[dict[str, Json]] = {"true": True, "false": False, "null": None}
 
 

@@ -32,9 +32,16 @@ def covers(rule: Rule, ask: Ask) -> bool:
             return patterns is None or matches_any(patterns, ask)
         case "limit":
             most = rule.limit.get(ask.value)
-            return most is None or (ask.amount is not None and ask.amount <= most)
+            return most is None or _within(ask, most)
         case "require":
             return ask.value not in rule.require
+
+
+def _within(ask: Ask, most: int) -> bool:
+    if ask.amount is None:
+        return ask.value == "shm"  # which has a small default, while the others have no end
+    # To the engine 0 and -1 are no limit at all.
+    return 0 < ask.amount <= most
 
 
 def matches_any(patterns: Iterable[Pattern], ask: Ask) -> bool:

@@ -5,22 +5,28 @@
     /**/     any number of folders, none too               nothing else is special
 
 How a word is read depends on the kind of ask that it is for (`docker/asks.py`). Compiled once, when a policy is loaded.
+
+A pattern that gives must take in the whole ask; one that denies must be met by whatever has a part in common with it:
+who denies `SYS_ADMIN` denies `ALL`, and who denies port 80 denies 79-81. So the two are compiled apart.
 """
 
 from __future__ import annotations
 
+import difflib
+import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from sockproxy.docker.asks import Kind
+from sockproxy.docker.asks import PLAIN_CAPABILITIES, Kind
 from sockproxy.docker.paths import clean
-from sockproxy.docker.references import DEFAULT_REGISTRY
+from sockproxy.docker.references import ALL_TAGS, DEFAULT_REGISTRY
 from sockproxy.model import Ask
+from sockproxy.policy.globs import Matcher, glob, path_glob
 
-Matcher: TypeAlias = Callable[[str], bool]
 Test: TypeAlias = Callable[[Ask], bool]
+Form: TypeAlias = Callable[[Kind, str], Test]
 
 
 class BadPattern(ValueError):
@@ -48,13 +54,26 @@ def compile_pattern(kind: Kind, text: str, place: str = "") -> Pattern:
     Raises:
         BadPattern: the kind takes no such word.
     """
+    return Pattern(text, _compile(kind, text, _FORMS), place)
+
+
+def compile_denial(kind: Kind, text: str, place: str = "") -> Pattern:
+    """The pattern that a word is in the `asking` of a `deny`: met by an ask that has anything in common with it.
+
+    Raises:
+        BadPattern: the kind takes no such word.
+    """
+    return Pattern(text, _compile(kind, text, {**_FORMS, **_DENIALS}), place)
+
+
+def _compile(kind: Kind, text: str, forms: dict[str, Form]) -> Test:
     if text == "":
         raise BadPattern("an empty pattern", "write `none` for nothing")
-    if text in ("any", "**"):
-        return Pattern(text, _anything, place)
+    if text == "any" or (text == "**" and kind.form != "path"):
+        return _anything
     if text == "none":
-        return Pattern(text, _nothing, place)
-    return Pattern(text, _FORMS[kind.form](kind, text), place)
+        return _nothing
+    return forms[kind.form](kind, text)
 
 
 def _anything(ask: Ask) -> bool:  # noqa: ARG001 - the shape of a test
@@ -65,80 +84,6 @@ def _nothing(ask: Ask) -> bool:  # noqa: ARG001 - the shape of a test
     return False
 
 
-# Globs ---------------------------------------------------------------------------------------------------------------
-
-_WILD: Final = re.compile(r"/\*\*/|\*\*|\*")
-_REGEX_WILDCARDS: Final = 2
-"""With more wildcards than this a regular expression could take long over a value made for it."""
-
-
-def glob(text: str) -> Matcher:
-    """A matcher of whole values."""
-    tokens = _tokens(text)
-    wildcards = sum(token in _CLASSES for token in tokens)
-    if not wildcards:
-        return text.__eq__
-    if wildcards <= _REGEX_WILDCARDS:
-        expression = re.compile("".join(_CLASSES.get(token) or re.escape(token) for token in tokens), re.DOTALL)
-        return lambda value: expression.fullmatch(value) is not None
-    return lambda value: _simulate(tokens, value)
-
-
-_CLASSES: Final = {"*": "[^/]*", "**": ".*", "/**/": "/(?:.*/)?"}
-
-
-def _tokens(text: str) -> list[str]:
-    tokens: list[str] = []
-    at = 0
-    for match in _WILD.finditer(text):
-        if match.start() > at:
-            tokens.append(text[at : match.start()])
-        tokens.append(match[0])
-        at = match.end()
-    if at < len(text):
-        tokens.append(text[at:])
-    return tokens
-
-
-def _simulate(tokens: list[str], value: str) -> bool:
-    """Walk all ways at once: positions reached after each token, so the time is bounded by length times tokens."""
-    reached = {0}
-    for token in tokens:
-        following: set[int] = set()
-        match token:
-            case "**":
-                following.update(range(min(reached), len(value) + 1))
-            case "*":
-                for start in sorted(reached):
-                    if start in following:
-                        continue
-                    end = value.find("/", start)
-                    following.update(range(start, (len(value) if end < 0 else end) + 1))
-            case "/**/":
-                first = min((start for start in reached if value.startswith("/", start)), default=None)
-                if first is not None:
-                    following.update(at + 1 for at in range(first, len(value)) if value[at] == "/")
-            case _:
-                following.update(start + len(token) for start in reached if value.startswith(token, start))
-        if not following:
-            return False
-        reached = following
-    return len(value) in reached
-
-
-def path_glob(text: str) -> Matcher:
-    """A glob of cleaned absolute paths: ``/dir/**`` takes in the folder itself."""
-    if text.endswith("/**"):
-        base = text.removesuffix("/**")
-        if base == "":
-            return lambda value: value.startswith("/")
-        if "*" not in base:
-            return lambda value: value == base or value.startswith(base + "/")
-        folder, below = glob(base), glob(text)
-        return lambda value: folder(value) or below(value)
-    return glob(text)
-
-
 # Forms ---------------------------------------------------------------------------------------------------------------
 
 
@@ -146,21 +91,18 @@ def _any_form(kind: Kind, text: str) -> Test:
     raise BadPattern(f"`{text}`: `{kind.name}` takes `any` or `none`")
 
 
-def _glob_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
+_NAMESPACES: Final = ("cgroup", "ipc", "network", "pid", "userns", "uts")
+
+
+def _glob_form(kind: Kind, text: str) -> Test:
+    if kind.name == "namespace" and "*" not in text and text.partition("=")[0] not in _NAMESPACES:
+        raise BadPattern(f"`{text}` is no namespace", "for example pid=host, network=host or network=container:*")
     match = glob(text)
     return lambda ask: match(ask.value)
 
 
 def _path_form(kind: Kind, text: str) -> Test:
-    path, read_only, shared = _cut_suffixes(text)
-    if kind.name != "bind" and (read_only or shared):
-        raise BadPattern(f"`{text}`: `{kind.name}` takes no ` ro` or ` shared`")
-    if not path.startswith("/") and not path.startswith("**"):
-        raise BadPattern(f"`{text}` is no absolute path", "a path begins with `/`")
-    bare = path.removesuffix("/**") or "/"
-    if path.startswith("/") and "*" not in bare and clean(bare) != bare:
-        raise BadPattern(f"`{text}` is not a clean path", f"did you mean {clean(bare)}{path[len(bare) :]}?")
-    match = path_glob(path)
+    match, read_only, shared = _path(kind, text)
 
     def test(ask: Ask) -> bool:
         if (read_only and not ask.read_only) or (ask.shared and not shared):
@@ -168,6 +110,25 @@ def _path_form(kind: Kind, text: str) -> Test:
         return match(ask.value)
 
     return test
+
+
+def _path_denial(kind: Kind, text: str) -> Test:
+    # To share a bind with the host is to ask more of it, never a way out of a denial.
+    match, read_only, _ = _path(kind, text)
+    return lambda ask: (ask.read_only or not read_only) and match(ask.value)
+
+
+def _path(kind: Kind, text: str) -> tuple[Matcher, bool, bool]:
+    path, read_only, shared = _cut_suffixes(text)
+    if kind.name != "bind" and (read_only or shared):
+        raise BadPattern(f"`{text}`: `{kind.name}` takes no ` ro` or ` shared`")
+    if not path.startswith("/") and not path.startswith("**"):
+        raise BadPattern(f"`{text}` is no absolute path", "a path begins with `/`")
+    bare = path.removesuffix("/**") or "/"
+    if path.startswith("/") and clean(bare) != bare:
+        below = path[len(bare) :] if path.endswith("/**") else ""
+        raise BadPattern(f"`{text}` is not a clean path", f"did you mean {clean(bare).rstrip('/') + below or '/'}?")
+    return path_glob(path), read_only, shared
 
 
 def _cut_suffixes(text: str) -> tuple[str, bool, bool]:
@@ -210,8 +171,39 @@ def _image_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a
     return lambda ask: test(ask.value) or any(map(test, ask.aliases))
 
 
+def _image_denial(kind: Kind, text: str) -> Test:
+    # Every tag of a repository is also the one that is denied.
+    covers, repository = _image_form(kind, text), image_glob(text.partition("@")[0])
+    every = image_glob(_untagged(text))
+    if _ID.fullmatch(text):
+        return covers
+
+    def test(ask: Ask) -> bool:
+        names = (ask.value, *ask.aliases)
+        return covers(ask) or any(
+            name.endswith(f":{ALL_TAGS}") and (repository(name) or every(name)) for name in names
+        )
+
+    return test
+
+
+def _untagged(text: str) -> str:
+    """The repository of a pattern, without tag and digest."""
+    name = text.partition("@")[0]
+    slash = name.rfind("/") + 1
+    return name[:slash] + name[slash:].partition(":")[0]
+
+
+_ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
+
+
 def image_glob(text: str) -> Matcher:
-    """``repo`` (every tag and digest), ``repo:tag``, ``repo@digest``; globs in each; normalised as Docker does."""
+    """``repo`` (every tag and digest), ``repo:tag``, ``repo@digest``; globs in each; normalised as Docker does.
+
+    A whole id, ``sha256:…``, is that image and no other.
+    """
+    if _ID.fullmatch(text):
+        return text.__eq__
     name, at, digest = text.partition("@")
     slash = name.rfind("/")
     last, colon, tag = name[slash + 1 :].partition(":")
@@ -236,7 +228,11 @@ def image_glob(text: str) -> Matcher:
 def _repository(name: str) -> str:
     """The normal form of a repository that may hold wildcards."""
     first, slash, rest = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost" or "*" in first):
+    if first.startswith("**"):
+        return name
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        first = DEFAULT_REGISTRY if first == "index.docker.io" else first
+        name = f"{first}/{rest}"
         if first == DEFAULT_REGISTRY and "/" not in rest and rest != "**":
             return f"{first}/library/{rest}"
         return name
@@ -255,33 +251,130 @@ def _label_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a
 
 
 def _word_form(kind: Kind, text: str) -> Test:
-    word = text.upper()
-    if kind.name == "capability":
-        word = word.removeprefix("CAP_")
-        if not re.fullmatch(r"[A-Z_]+|\*", word):
-            raise BadPattern(f"`{text}` is no capability", "for example NET_ADMIN")
+    word = _word(kind, text)
+    if kind.name == "capability" and word == "ALL":
+        return _anything
     match = glob(word)
     return lambda ask: match(ask.value.upper())
 
 
-_RULE: Final = re.compile(r"[abc] (?:[0-9]+|\*):(?:[0-9]+|\*) [rwm]{1,3}")
+def _word_denial(kind: Kind, text: str) -> Test:
+    match = glob(_word(kind, text))
+    # Whoever asks `ALL` asks each capability.
+    everything = "ALL" if kind.name == "capability" else ""
+    return lambda ask: ask.value.upper() == everything or match(ask.value.upper())
+
+
+# capabilities(7), as of Linux 6.12.
+_CAPABILITIES: Final = PLAIN_CAPABILITIES | {
+    "ALL",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "DAC_READ_SEARCH",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "NET_ADMIN",
+    "NET_BROADCAST",
+    "PERFMON",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "SYSLOG",
+    "WAKE_ALARM",
+}
+_WORDS: Final = {
+    "capability": _CAPABILITIES,
+    "tunnel": frozenset({"SESSION", "GRPC"}),
+    "restart": frozenset({"NO", "ALWAYS", "ON-FAILURE", "UNLESS-STOPPED"}),
+}
+
+
+def _word(kind: Kind, text: str) -> str:
+    """The word in upper case. One that is not known is a mistake: it would match nothing, and nobody would notice."""
+    word = text.upper()
+    if kind.name == "capability":
+        word = word.removeprefix("CAP_")
+    known = _WORDS[kind.name]
+    if "*" not in word and word not in known:
+        hint = _near(word, known)
+        raise BadPattern(f"`{text}` is no {kind.name}", hint if kind.name == "capability" else hint.lower())
+    return word
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"one of {', '.join(names)}" if len(names) < 8 else "for example NET_ADMIN"
+
+
+_RULE: Final = re.compile(r"([abc]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})")
 
 
 def _device_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
-    if _RULE.fullmatch(text):
-        return lambda ask: ask.value == text
+    if (mine := _RULE.fullmatch(text)) is not None:
+        return lambda ask: _rule_within(mine, ask.value)
+    match, rights = _device(text)
+
+    def test(ask: Ask) -> bool:
+        device, _, asked = ask.value.rpartition(" ")
+        return device.startswith("/") and match(device) and set(asked) <= rights
+
+    return test
+
+
+def _device_denial(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
+    if (mine := _RULE.fullmatch(text)) is not None:
+        return lambda ask: _rules_meet(mine, ask.value)
+    match, rights = _device(text)
+
+    def test(ask: Ask) -> bool:
+        device, _, asked = ask.value.rpartition(" ")
+        return device.startswith("/") and match(device) and not rights.isdisjoint(asked)
+
+    return test
+
+
+def _device(text: str) -> tuple[Matcher, frozenset[str]]:
     path, _, rights = text.partition(" ")
     if not path.startswith("/") or not set(rights) <= set("rwm"):
         raise BadPattern(f"`{text}` is no device", "write /dev/fuse, /dev/dri/**, /dev/sda r, or c 10:229 rwm")
-    match = path_glob(path)
+    bare = path.removesuffix("/**") or "/"
+    if clean(bare) != bare:
+        raise BadPattern(f"`{text}` is not a clean path", f"did you mean {clean(bare)}?")
+    return path_glob(path), frozenset(rights or "rwm")
 
-    def test(ask: Ask) -> bool:
-        if not ask.value.startswith("/"):
-            return False
-        device, _, asked = ask.value.rpartition(" ")
-        return match(device) and (not rights or set(asked) <= set(rights))
 
-    return test
+def _rule_within(mine: re.Match[str], value: str) -> bool:
+    """Whether a cgroup rule gives no more than mine: ``a`` is every type, ``*`` every number."""
+    theirs = _RULE.fullmatch(value)
+    if theirs is None or not set(theirs[4]) <= set(mine[4]):
+        return False
+    return mine[1] in ("a", theirs[1]) and all(mine[at] in ("*", theirs[at]) for at in (2, 3))
+
+
+def _rules_meet(mine: re.Match[str], value: str) -> bool:
+    """Whether two cgroup rules have a device and a right in common."""
+    theirs = _RULE.fullmatch(value)
+    if theirs is None or set(theirs[4]).isdisjoint(mine[4]):
+        return False
+    same_type = "a" in (mine[1], theirs[1]) or mine[1] == theirs[1]
+    return same_type and all("*" in (mine[at], theirs[at]) or mine[at] == theirs[at] for at in (2, 3))
 
 
 def _gpu_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
@@ -295,31 +388,76 @@ def _gpu_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a f
     return lambda ask: match(ask.value)
 
 
+def _gpu_denial(kind: Kind, text: str) -> Test:
+    covers = _gpu_form(kind, text)
+    # Where the engine chooses, by count or all of them, it may choose the one that is denied.
+    if text.startswith("device="):
+        return lambda ask: covers(ask) or ask.value == "all" or ask.value.isdecimal()
+    return covers
+
+
 _PUBLISH: Final = re.compile(
     r"(?:(?P<ip>\*|[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?P<port>random|[0-9]{1,5}(?:-[0-9]{1,5})?)(?:/(?P<proto>tcp|udp|sctp))?"
 )
 
 
 def _publish_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
-    mine = _PUBLISH.fullmatch(text)
-    if mine is None:
-        raise BadPattern(f"`{text}` is no port", "write 8080, 127.0.0.1:8000-8999, 53/udp or 127.0.0.1:random")
-    low, high = _ports(mine["port"])
-    if low > high or high > 65535:
-        raise BadPattern(f"`{text}` is no range of ports")
+    mine = _published(text)
+    address, (low, high) = _address(mine["ip"]), _ports(mine["port"])
 
     def test(ask: Ask) -> bool:
         theirs = _PUBLISH.fullmatch(ask.value)
-        if theirs is None or (mine["ip"] not in (None, "*") and theirs["ip"] != mine["ip"]):
-            return False
-        if mine["proto"] is not None and theirs["proto"] != mine["proto"]:
-            return False
-        if (theirs["port"] == "random") != (mine["port"] == "random"):
+        if theirs is None or address not in (None, _address(theirs["ip"])) or not _one_choice(mine, theirs):
             return False
         first, last = _ports(theirs["port"])
         return low <= first and last <= high
 
     return test
+
+
+def _publish_denial(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
+    mine = _published(text)
+    address, (low, high) = _address(mine["ip"]), _ports(mine["port"])
+
+    def test(ask: Ask) -> bool:
+        theirs = _PUBLISH.fullmatch(ask.value)
+        if theirs is None or not _one_choice(mine, theirs):
+            return False
+        their_address = _address(theirs["ip"])
+        everywhere = their_address is None or ipaddress.ip_address(their_address).is_unspecified
+        first, last = _ports(theirs["port"])
+        return (everywhere or address in (None, their_address)) and first <= high and low <= last
+
+    return test
+
+
+def _published(text: str) -> re.Match[str]:
+    mine = _PUBLISH.fullmatch(text)
+    if mine is None:
+        hint = "write 8080, 127.0.0.1:8000-8999, 53/udp or 127.0.0.1:random"
+        raise BadPattern(f"`{text}` is no port of the host", hint)
+    low, high = _ports(mine["port"])
+    if low > high or high > 65535:
+        raise BadPattern(f"`{text}` is no range of ports")
+    if low == 0 and mine["port"] != "random":
+        raise BadPattern(f"`{text}`: no port is 0", "write `random` where the engine chooses")
+    try:
+        _address(mine["ip"])
+    except ValueError:
+        raise BadPattern(f"`{mine['ip']}` is no address") from None
+    return mine
+
+
+def _address(text: str | None) -> str | None:
+    """An address in one spelling; None for any."""
+    return None if text in (None, "*") else str(ipaddress.ip_address(text.strip("[]")))
+
+
+def _one_choice(mine: re.Match[str], theirs: re.Match[str]) -> bool:
+    """Whether both name a port or both leave it to the engine, for one protocol."""
+    if mine["proto"] not in (None, theirs["proto"]):
+        return False
+    return (theirs["port"] == "random") == (mine["port"] == "random")
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -329,7 +467,7 @@ def _ports(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-_FORMS: Final[dict[str, Callable[[Kind, str], Test]]] = {
+_FORMS: Final[dict[str, Form]] = {
     "any": _any_form,
     "glob": _glob_form,
     "path": _path_form,
@@ -342,3 +480,13 @@ _FORMS: Final[dict[str, Callable[[Kind, str], Test]]] = {
     "gpu": _gpu_form,
     "publish": _publish_form,
 }
+
+_DENIALS: Final[dict[str, Form]] = {
+    "path": _path_denial,
+    "image": _image_denial,
+    "word": _word_denial,
+    "device": _device_denial,
+    "gpu": _gpu_denial,
+    "publish": _publish_denial,
+}
+"""Forms in which an ask may be met in part: these are denied by what they have in common with a pattern."""

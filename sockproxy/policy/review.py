@@ -68,7 +68,12 @@ _ROOT: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
         ("seccomp=unconfined", "systempaths=unconfined"),
         "a barrier between container and kernel is taken away",
     ),
-    ("volume-driver", ("local type=ext4", "local o=bind"), "mount(2) is run by the engine as root"),
+    (
+        "volume-driver",
+        ("local type=ext4", "local o=bind", "local device=/dev/sda", "local device=/"),
+        "mount(2) is run by the engine as root",
+    ),
+    ("field", ("HostConfig.Unknown",), "fields that nobody has looked at are passed on"),
     ("runtime", ("x",), "another runtime may isolate less"),
     ("cgroup-parent", ("/system.slice",), "limits of the host's own services can be left"),
     ("tunnel", ("grpc",), "builds are not judged, and may use the host's network and push"),
@@ -93,7 +98,7 @@ def _bind_roads(rule: Rule, pattern: Pattern) -> Iterator[str]:
     where = f"{pattern.place}: rule `{rule.id}` grants `bind: {pattern.text}`"
     if pattern.text == "none":
         return
-    socket = next((path for path in SOCKETS if takes(path, read_only=True)), None)
+    socket = next((path for path in SOCKETS if any(takes(each, read_only=True) for each in _up(path))), None)
     if socket is not None:
         yield f"{where}, which takes in {socket}: granting that is granting all"
     writable = not pattern.text.removesuffix(" shared").endswith(" ro")
@@ -104,6 +109,14 @@ def _bind_roads(rule: Rule, pattern: Pattern) -> Iterator[str]:
             f"{where}, writable: a container that can write there can reach the whole host by a symbolic link"
             " (one plants a link to /, the next binds it)"
         )
+
+
+def _up(path: str) -> Iterator[str]:
+    """A path and every folder that it is in: to bind one of those is to bind it too."""
+    yield path
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        yield path
 
 
 def _free(rule: Rule) -> Iterator[str]:

@@ -92,7 +92,7 @@ class Engine:
 
 
 def _ours(labels: Mapping[str, str] | None, *names: str) -> bool:
-    return any(name.startswith(PREFIX) for name in names) or (labels or {}).get("sockproxy.session") == PREFIX
+    return any(name.startswith(PREFIX) for name in names) or (labels or {}).get("sockproxy.test.run") == PREFIX
 
 
 @dataclass(frozen=True)

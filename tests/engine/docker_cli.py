@@ -105,7 +105,7 @@ class Docker:
         return [str(self.cli), *shlex.split(self.spell(line))]
 
     def spell(self, text: str) -> str:
-        labels = f"--label {LABEL} --label sockproxy.session={PREFIX}"
+        labels = f"--label {LABEL} --label sockproxy.test.run={PREFIX}"
         return (
             text.replace("{run}", f"run {labels} --name {self.name}")
             .replace("{labels}", labels)

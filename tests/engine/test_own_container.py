@@ -24,7 +24,7 @@ class Own:
 @pytest.fixture(scope="module")
 def own(engine: Engine) -> Iterator[Own]:
     """A container that sockproxy is told is its own, under a policy that would allow everything asked of it."""
-    body = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {"sockproxy.session": PREFIX}}
+    body = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {"sockproxy.test.run": PREFIX}}
     with engine.client() as client:
         made = client.post("/containers/create", params={"name": NAME}, json=body).raise_for_status().json()["Id"]
         client.post(f"/containers/{made}/start").raise_for_status()

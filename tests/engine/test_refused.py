@@ -49,7 +49,7 @@ class Scene:
 
 
 def _make(engine: Engine, name: str, **host_config: Any) -> None:
-    body = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {"sockproxy.session": PREFIX}, "HostConfig": host_config}
+    body = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {"sockproxy.test.run": PREFIX}, "HostConfig": host_config}
     with engine.client() as client:
         client.post("/containers/create", params={"name": name}, json=body).raise_for_status()
         started = client.post(f"/containers/{name}/start")

@@ -61,7 +61,7 @@ def opened(proxy: Proxy, sent: bytes) -> Iterator[socket.socket]:
 def silent(engine: Engine) -> Iterator[str]:
     """A container that runs and says nothing."""
     name = f"{PREFIX}-silent"
-    body = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {"sockproxy.session": PREFIX}, "OpenStdin": True}
+    body = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {"sockproxy.test.run": PREFIX}, "OpenStdin": True}
     with engine.client() as client:
         client.post("/containers/create", params={"name": name}, json=body).raise_for_status()
         client.post(f"/containers/{name}/start").raise_for_status()
@@ -158,7 +158,7 @@ def test_slow_reader_of_a_large_save_costs_no_memory(engine: Engine, pair: tuple
 def _large_image(engine: Engine, name: str, size: int) -> None:
     """An image whose one layer is a sparse file of that size, made by committing a container."""
     with engine.client() as client:
-        body = {"Image": IMAGE, "Cmd": ["truncate", "-s", str(size), "/big"], "Labels": {"sockproxy.session": PREFIX}}
+        body = {"Image": IMAGE, "Cmd": ["truncate", "-s", str(size), "/big"], "Labels": {"sockproxy.test.run": PREFIX}}
         client.post("/containers/create", params={"name": name}, json=body).raise_for_status()
         client.post(f"/containers/{name}/start").raise_for_status()
         client.post(f"/containers/{name}/wait", timeout=60).raise_for_status()

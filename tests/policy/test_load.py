@@ -82,7 +82,7 @@ HEAD = "version: 1\nrules:\n  - id: a\n    allow: [GET /info]\n"
         ("version: 1\nrules:\n  - allow: GET /info", "p.yaml:3:5", "without an `id`"),
         ("version: 1\nrules:\n  - id: a b\n    allow: GET /info", "p.yaml:3:9", "no `id`"),
         ("version: 1\nrules:\n  - id: a", "p.yaml:3:5", "allows nothing"),
-        ("version: 1\nrules:\n  - id: a\n    allow: []", "p.yaml:3:5", "empty"),
+        ("version: 1\nrules:\n  - id: a\n    allow: []", "p.yaml:4:12", "empty"),
         (HEAD + "  - id: a\n    allow: GET /info", "p.yaml:5:5", "second rule"),
         (HEAD + "    because: x", "p.yaml:5:14", "without `deny`"),
         (HEAD + "    deny: GET /info", "p.yaml:4:12", "beside `deny`"),

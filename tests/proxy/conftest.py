@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import uvloop
 from sockproxy.proxy import listen
 from sockproxy.proxy.edge import Edge
 from sockproxy.proxy.limits import Limits
+from sockproxy.proxy.server import Running, Settings, running
 from tests.proxy.fake_engine import FakeEngine
 
 
@@ -120,3 +123,94 @@ async def eventually(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - another process's or task's doing has no event
             await asyncio.sleep(0.005)
+
+
+POLICY = """
+version: 1
+name: shell
+about: What the shell's tests may do.
+api: {min: "1.30", max: "1.48"}
+rules:
+  - id: work
+    allow:
+      - GET /containers/json
+      - GET /events
+      - GET /containers/{id}/json|logs
+      - POST /containers/create
+      - POST /containers/{id}/start|stop|wait|attach|exec
+      - POST /exec/{id}/start
+      - PUT|GET|HEAD /containers/{id}/archive
+      - POST /build
+      - POST /images/create
+      - GET /containers/{id}/attach/ws
+    grant: {query: "*"}
+"""
+
+ID = "a" * 64
+"""The id of the container that the engine knows as `web`."""
+
+
+@dataclass
+class House:
+    """A whole sockproxy in front of the fake engine."""
+
+    server: Running
+    daemon: FakeEngine
+    dial: Connect
+    audit: Path
+    policy: Path
+
+    @property
+    def address(self) -> str:
+        return self.server.addresses[0]
+
+    async def connect(self, which: int = 0) -> Talk:
+        talk: Talk = await self.dial(self.server.addresses[which])
+        return talk
+
+    async def ask(self, line: str, *fields: str, body: str | bytes = b"") -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own."""
+        talk = await self.connect()
+        await talk.say(request(line, *fields, body=body))
+        return await talk.answer(bodiless=line.startswith("HEAD "))
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The audit lines."""
+        return [json.loads(line) for line in self.audit.read_text().splitlines()]
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.server.metrics.registry.get_sample_value(name, labels)
+
+
+def request(line: str, *fields: str, body: str | bytes = b"") -> bytes:
+    data = body.encode() if isinstance(body, str) else body
+    if data:
+        fields = (*fields, f"Content-Length: {len(data)}")
+    return "\r\n".join((f"{line} HTTP/1.1", "Host: d", *fields, "", "")).encode() + data
+
+
+@contextlib.asynccontextmanager
+async def sockproxy(daemon: FakeEngine, dial: Connect, folder: Path, **settings: Any) -> AsyncIterator[House]:
+    policy, audit = folder / "policy.yaml", folder / "audit.log"
+    if not policy.exists():
+        policy.write_text(POLICY)
+    chosen = {
+        "policy": str(policy),
+        "engine": f"unix://{daemon.path}",
+        "listen": ("tcp://127.0.0.1:0", f"unix://{folder}/proxy.sock"),
+        "audit": (str(audit),),
+        "grace_seconds": 1.0,
+        **settings,
+    }
+    async with running(Settings(**chosen)) as server:
+        yield House(server, daemon, dial, audit, policy)
+
+
+@pytest.fixture
+async def house(daemon: FakeEngine, connect: Connect, tmp_path: Path) -> AsyncIterator[House]:
+    daemon.says(
+        "/containers/web/json", {"Id": ID, "Name": "/web", "Config": {"Labels": {}}, "HostConfig": {}, "Mounts": []}
+    )
+    daemon.scripts[f"/containers/{ID}/json"] = daemon.scripts["/containers/web/json"]
+    async with sockproxy(daemon, connect, tmp_path) as made:
+        yield made
