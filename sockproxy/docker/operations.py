@@ -101,7 +101,7 @@ SystemPing               GET    /_ping                            always
 SystemPingHead           HEAD   /_ping                            always
 SystemVersion            GET    /version                          always
 SystemInfo               GET    /info
-SystemEvents             GET    /events                           long         ? since until filters:filters
+SystemEvents             GET    /events                           long         ? since until filters:filters stream:bool
 SystemDataUsage          GET    /system/df                        since=1.25   ? type! verbose:bool
 SystemAuth               POST   /auth                             json
 
@@ -150,7 +150,7 @@ ImageGet                 GET    /images/{{name}}/get              explicit long 
 ImageHistory             GET    /images/{{name}}/history                       ? platform
 ImageInspect             GET    /images/{{name}}/json                          ? manifests:bool platform
 ImageAttestations        GET    /images/{{name}}/attestations     since=1.55   ? platform type! statement:bool
-ImagePush                POST   /images/{{name}}/push             long {_AUTH} ? tag platform
+ImagePush                POST   /images/{{name}}/push             echo long {_AUTH} ? tag platform
 ImageTag                 POST   /images/{{name}}/tag              echo         ? repo tag force:bool
 ImageDelete              DELETE /images/{{name}}                               ? force:bool noprune:bool platforms!
 ImageCommit              POST   /commit                           json echo    ? container repo tag comment m author pause:bool changes!
@@ -358,11 +358,13 @@ def read_query(operation: Operation, pairs: Iterable[tuple[str, str]]) -> tuple[
     seen: set[str] = set()
     for key, value in pairs:
         known_field = operation.query.get(key)
+        if known_field is None and operation.echo:
+            continue  # an array of the body comes as `Cmd=a&Cmd=b`
         if key in seen and (known_field is None or not known_field.repeats):
             raise Malformed(f"?{key} came twice")
         seen.add(key)
         if known_field is None:
-            if value and not operation.echo:
+            if value:
                 asks.append(Ask("query", key, f"?{key}"))
                 known.append((key, value))
         elif value:

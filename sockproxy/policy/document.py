@@ -102,14 +102,15 @@ class _Composer(yaml.SafeLoader):
         self._problems = problems
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
         if (problem := _unwanted(event, self._file)) is not None:
             self._problems.append(problem)
         if isinstance(event, yaml.AliasEvent):
-            self.get_event()
-            return yaml.ScalarNode("", f"*{event.anchor}", event.start_mark, event.end_mark, style='"')
-        event.anchor = None
-        if getattr(event, "tag", None) is not None:
+            self.get_event()  # type: ignore[no-untyped-call]
+            return yaml.ScalarNode("", f"*{event.anchor}", event.start_mark, event.end_mark, style='"')  # type: ignore[arg-type]
+        if isinstance(event, yaml.NodeEvent):
+            event.anchor = None
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             event.tag = "!"
         composed: yaml.Node | None = super().compose_node(parent, index)
         return composed

@@ -173,18 +173,14 @@ def _image_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a
 
 def _image_denial(kind: Kind, text: str) -> Test:
     # Every tag of a repository is also the one that is denied.
-    covers, repository = _image_form(kind, text), image_glob(text.partition("@")[0])
-    every = image_glob(_untagged(text))
+    covers = _image_form(kind, text)
     if _ID.fullmatch(text):
         return covers
-
-    def test(ask: Ask) -> bool:
-        names = (ask.value, *ask.aliases)
-        return covers(ask) or any(
-            name.endswith(f":{ALL_TAGS}") and (repository(name) or every(name)) for name in names
-        )
-
-    return test
+    repository = image_glob(_untagged(text))
+    every = f":{ALL_TAGS}"
+    return lambda ask: (
+        covers(ask) or any(name.endswith(every) and repository(name) for name in (ask.value, *ask.aliases))
+    )
 
 
 def _untagged(text: str) -> str:
@@ -407,7 +403,9 @@ def _publish_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of
 
     def test(ask: Ask) -> bool:
         theirs = _PUBLISH.fullmatch(ask.value)
-        if theirs is None or address not in (None, _address(theirs["ip"])) or not _one_choice(mine, theirs):
+        if theirs is None or not _one_choice(mine, theirs):
+            return False
+        if address is not None and _address(theirs["ip"]) != address:
             return False
         first, last = _ports(theirs["port"])
         return low <= first and last <= high
@@ -449,8 +447,12 @@ def _published(text: str) -> re.Match[str]:
 
 
 def _address(text: str | None) -> str | None:
-    """An address in one spelling; None for any."""
-    return None if text in (None, "*") else str(ipaddress.ip_address(text.strip("[]")))
+    """An address in one spelling; None for any.
+
+    Raises:
+        ValueError: it is none. The inspectors have seen to it that an ask's is one.
+    """
+    return None if text is None or text == "*" else str(ipaddress.ip_address(text.strip("[]")))
 
 
 def _one_choice(mine: re.Match[str], theirs: re.Match[str]) -> bool:

@@ -4,7 +4,8 @@
     it is in one's own file    grant: {bind: [/srv/ci/**, /etc]}                 in place of the rule's own line
     no rule allows the row     rules: [{id: …, allow: [POST /commit], …}]        a new rule
 
-The pattern is the ask's own value, never a wider one.
+The pattern is the ask's own value, and is tried on the ask before it is printed. Only where the language has no word for
+just that value (a folder whose name ends in ` ro`, a thing called `any`) does it end in `*`.
 """
 
 from __future__ import annotations
@@ -42,13 +43,16 @@ def fix(rule: Rule | None, refused: tuple[Ask, ...], operation: Operation, polic
     if any(not ask.grantable for ask in refused):
         return Fix(_never(next(ask for ask in refused if not ask.grantable)), "")
     if rule is None:
-        return _new_rule(refused, operation)
+        return _new_rule(refused, operation, policy)
+    own = _is_own(rule, policy)
     sections: dict[str, dict[str, list[str]]] = {"grant": {}, "only": {}}
     limits: dict[str, str] = {}
     words: list[str] = []
     for ask in refused:
         _sort(ask, rule, sections, limits, words)
-    own = rule.origin == rule.written and not _is_preset(rule)
+    if own:
+        words = [f"{word}{_or_take_out(word_ask, rule)}" for word, word_ask in zip(words, _worded(refused), strict=False)]
+    _imply(sections["grant"], rule)
     changes = _whole(sections, limits, rule) if own else _added(sections, limits)
     if not changes:
         return Fix("; ".join(dict.fromkeys(words)), "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT
 from tempfile import TemporaryDirectory
@@ -31,7 +32,9 @@ def conversation(function: Conversation) -> Conversation:
 
 @conversation
 def version(docker: Docker) -> None:
-    docker("version")
+    said = docker("version")
+    # The oldest version is the policy's, not the engine's, so that clients do not go below it.
+    docker.said[-1] = replace(said, out=re.sub(r"minimum version [\d.]+", "minimum version <policy's>", said.out))
     docker("version --format {{.Server.Version}}")
 
 
@@ -179,7 +182,8 @@ def copied(docker: Docker) -> None:
         docker("cp in {n}:/tmp/in", cwd=here)
         docker("cp {n}:/tmp/in out", cwd=here)
         assert (here / "out").read_bytes() == (here / "in").read_bytes()
-        docker("cp {n}:/never x", status=1, cwd=here)
+        said = docker("cp {n}:/never x", status=1, cwd=here)
+        docker.said[-1] = replace(said, err=said.err.replace("<id>", "<name>"))  # the call goes on with the full id
         docker("cp {n}:/etc/passwd -")
         docker("rm {n}")
 

@@ -49,7 +49,12 @@ class Scene:
 
 
 def _make(engine: Engine, name: str, **host_config: Any) -> None:
-    body = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {"sockproxy.test.run": PREFIX}, "HostConfig": host_config}
+    body = {
+        "Image": IMAGE,
+        "Cmd": ["sleep", "600"],
+        "Labels": {"sockproxy.test.run": PREFIX},
+        "HostConfig": host_config,
+    }
     with engine.client() as client:
         client.post("/containers/create", params={"name": name}, json=body).raise_for_status()
         started = client.post(f"/containers/{name}/start")
@@ -176,7 +181,6 @@ def test_run_prints_the_denial_and_ends_with_125(
         (f"exec {STRONG} true", 1),
         (f"exec {FAR} true", 1),
         (f"exec {OTHER} true", 1),
-        (f"attach {FAR}", 1),
         (f"cp {STRONG}:/h/passwd -", 1),
         (f"stop {OTHER}", 1),
         (f"rename {OTHER} {NAME}-taken", 1),
@@ -195,6 +199,13 @@ def test_command_prints_the_denial(
     with scene.nothing_changes():
         said = docker(cli, scene.proxy.address)(line, status=status)
     assert REFUSED.strip() in said.err
+
+
+def test_attaching_is_refused_and_fails(cli: Path, scene: Scene, docker: Callable[..., Docker]) -> None:
+    # No docker command prints the body of an upgrade that was refused.
+    with scene.nothing_changes():
+        docker(cli, scene.proxy.address)(f"attach {FAR}", status=1)
+    assert {"operation": "ContainerAttach", "verdict": "deny"}.items() <= scene.proxy.records()[-1].items()
 
 
 def test_denial_of_privileged_is_a_line_an_audit_record_and_a_count(

@@ -17,7 +17,7 @@ from sockproxy.docker.inspectors.host_config import (
     runtime,
 )
 from sockproxy.docker.inspectors.inspector import Inspector, is_true, nothing
-from sockproxy.docker.inspectors.mounts import ANONYMOUS
+from sockproxy.docker.inspectors.mounts import ANONYMOUS, parse_bind
 from sockproxy.docker.inspectors.networking import inspect_networks
 from sockproxy.docker.inspectors.pruning import inspect_prune
 from sockproxy.docker.inspectors.whose import Found, Purpose, container_in_path, image, labels_of, part, text
@@ -44,13 +44,32 @@ def _create(found: Findings) -> Inspection:
     runtime(found, body.pop("Runtime", None), "Runtime")
     inspect_host_config(found, host, "HostConfig.")
     inspect_networks(found, body, host)
-    for path in part(body, "Volumes"):
-        found.ask("volume", ANONYMOUS, f"Volumes[{path}]")
+    _inspect_anonymous_volumes(found, body, host)
     for key, value in labels:
         found.ask("label", f"{key}={value}", f"Labels[{key}]")
     inspect_limits(found, host)
     inspect_requirements(found, host, text(body, "User"))
     return found.forward(body=body)
+
+
+def _inspect_anonymous_volumes(found: Findings, body: JsonObject, host: JsonObject) -> None:
+    """`Volumes` names places, and the engine makes a volume at each that nothing else is mounted at.
+
+    docker-py names the target of every bind there too, which makes none (moby, daemon/create_unix.go).
+    """
+    binds = host.get("Binds")
+    mounts = host.get("Mounts")
+    taken = (
+        {parse_bind(bind, "HostConfig.Binds").target for bind in binds if isinstance(bind, str)}
+        if isinstance(binds, list)
+        else set()
+    )
+    if isinstance(mounts, list):
+        taken |= {text(mount, "Target") for mount in mounts if isinstance(mount, dict)}
+    targets = {clean(f"/{target}") for target in taken}
+    for path in part(body, "Volumes"):
+        if clean(f"/{path}") not in targets:
+            found.ask("volume", ANONYMOUS, f"Volumes[{path}]")
 
 
 def _inspect_image(found: Findings, body: JsonObject) -> None:
