@@ -19,7 +19,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             )
             for engine in found.engines
         ]
-        metafunc.parametrize(name, params or [_skipped(found.reason)], scope="session")
+        metafunc.parametrize(name, params or [_skipped(found.reason)], scope="session" if name == "engine" else None)
 
 
 def _skipped(reason: str) -> object:

@@ -26,6 +26,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -118,7 +119,7 @@ ContainerResize          POST   /containers/{{id}}/resize         changes echo ?
 ContainerStart           POST   /containers/{{id}}/start          changes      ? detachKeys checkpoint checkpoint-dir
 ContainerStop            POST   /containers/{{id}}/stop           changes echo ? t:int signal
 ContainerRestart         POST   /containers/{{id}}/restart        changes echo ? t:int signal
-ContainerKill            POST   /containers/{{id}}/kill           changes      ? signal
+ContainerKill            POST   /containers/{{id}}/kill           changes echo ? signal
 ContainerUpdate          POST   /containers/{{id}}/update         json changes
 ContainerRename          POST   /containers/{{id}}/rename         changes echo ? name
 ContainerPause           POST   /containers/{{id}}/pause          changes
@@ -142,17 +143,17 @@ ExecInspect              GET    /exec/{{id}}/json
 
 ImageList                GET    /images/json                                   ? all:bool filters:filters filter digests:bool shared-size:bool manifests:bool identity:bool only_ids:bool
 ImageSearch              GET    /images/search                    explicit {_AUTH} ? term limit:int filters:filters
-ImageGetAll              GET    /images/get                       explicit long ? names! platform!
-ImageLoad                POST   /images/load                      tar long     ? quiet:bool platform!
+ImageGetAll              GET    /images/get                       explicit long ? names! platform!:json
+ImageLoad                POST   /images/load                      tar long     ? quiet:bool platform!:json
 ImageCreate              POST   /images/create                    tar long {_AUTH} ? fromImage fromSrc repo tag message changes! platform registry
 ImagePrune               POST   /images/prune                     since=1.25   ? filters:filters
-ImageGet                 GET    /images/{{name}}/get              explicit long ? platform!
-ImageHistory             GET    /images/{{name}}/history                       ? platform
-ImageInspect             GET    /images/{{name}}/json                          ? manifests:bool platform
-ImageAttestations        GET    /images/{{name}}/attestations     since=1.55   ? platform type! statement:bool
-ImagePush                POST   /images/{{name}}/push             echo long {_AUTH} ? tag platform
+ImageGet                 GET    /images/{{name}}/get              explicit long ? platform!:json
+ImageHistory             GET    /images/{{name}}/history                       ? platform:json
+ImageInspect             GET    /images/{{name}}/json                          ? manifests:bool platform:json
+ImageAttestations        GET    /images/{{name}}/attestations     since=1.55   ? platform:json type! statement:bool
+ImagePush                POST   /images/{{name}}/push             echo long {_AUTH} ? tag platform:json
 ImageTag                 POST   /images/{{name}}/tag              echo         ? repo tag force:bool
-ImageDelete              DELETE /images/{{name}}                               ? force:bool noprune:bool platforms!
+ImageDelete              DELETE /images/{{name}}                               ? force:bool noprune:bool platforms!:json
 ImageCommit              POST   /commit                           json echo    ? container repo tag comment m author pause:bool changes!
 DistributionInspect      GET    /distribution/{{name}}/json       explicit since=1.30 {_AUTH}
 
@@ -311,7 +312,9 @@ def identify(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     if operation is not None:
         return operation, {}
     noun = path[1:].partition("/")[0]
-    for operation, pattern in _BY_NOUN.get((method, noun), ()):
+    # `DELETE /containers/web/` is a route to dockerd, but of a container called `web/`, which there cannot be.
+    rows = () if path.endswith("/") else _BY_NOUN.get((method, noun), ())
+    for operation, pattern in rows:
         match = pattern.fullmatch(path)
         if match is not None:
             return operation, match.groupdict()
@@ -320,11 +323,15 @@ def identify(method: str, path: str) -> tuple[Operation, dict[str, str]]:
 
 def nearest(method: str, path: str) -> str:
     """A hint at the row that may have been meant: ``; the nearest is GET /containers/json``, or nothing."""
-    asked = _shape(path)
-    best = difflib.get_close_matches(
-        f"{method} {asked}", [f"{row.method} {row.template}" for row in OPERATIONS], n=1, cutoff=0.6
-    )
-    return f"; the nearest is {best[0]}" if best else ""
+    best = _closest(f"{method} {_shape(path)}")
+    return f"; the nearest is {best}" if best else ""
+
+
+@lru_cache(maxsize=256)
+def _closest(asked: str) -> str:
+    """The row most like it, or nothing. Kept, since a comparison with every row takes a millisecond."""
+    rows = [f"{row.method} {row.template}" for row in OPERATIONS if not row.never]
+    return next(iter(difflib.get_close_matches(asked, rows, n=1, cutoff=0.6)), "")
 
 
 def _shape(path: str) -> str:
@@ -341,13 +348,14 @@ Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
 
 _TRUE: Final = frozenset({"1", "true", "True", "TRUE", "t", "T", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "False", "FALSE", "f", "F", "no", "none"})
-_INT: Final = re.compile(r"-?[0-9]{1,18}")
+_INT: Final = re.compile(r"-?[0-9]{1,19}")
+_INT64_MAX: Final = 2**63 - 1
 
 
 def read_query(operation: Operation, pairs: Iterable[tuple[str, str]]) -> tuple[Pairs, tuple[Ask, ...]]:
     """The parameters to forward, in the order they came, and an ask of kind ``query`` for each unknown one that is set.
 
-    Typed values get one spelling; an unset parameter is dropped, as Docker reads it as none. On rows marked ``echo``
+    Typed values get one spelling; an empty parameter is dropped where Docker reads it as none. On rows marked ``echo``
     unknown ones are dropped: dockerode repeats every option of the body there (docker-modem, ``lib/modem.js``).
 
     Raises:
@@ -369,6 +377,8 @@ def read_query(operation: Operation, pairs: Iterable[tuple[str, str]]) -> tuple[
                 known.append((key, value))
         elif value:
             known.append((key, value if known_field.type == "text" else _typed(key, value, known_field.type)))
+        elif known_field.type == "bool":
+            known.append((key, ""))  # false, also where leaving it away means true: `stats?stream=` answers once
     return tuple(known), tuple(asks)
 
 
@@ -382,7 +392,8 @@ def _typed(key: str, value: str, kind: QueryType) -> str:
                 return "0"
             raise Malformed(f"?{key} must be true or false (1 or 0)")
         case "int":
-            if _INT.fullmatch(value) is None:
+            # Where Docker cannot read a number it takes 0 (moby, httputils/form.go): no limit at all.
+            if _INT.fullmatch(value) is None or abs(int(value)) > _INT64_MAX:
                 raise Malformed(f"?{key} must be a whole number")
             return value
         case "filters":
@@ -439,7 +450,8 @@ def select(selector: str, *, for_deny: bool = False) -> tuple[Operation, ...]:
     explicit are taken in by a path that names them, and by a ``**`` only in a ``deny``.
 
     Raises:
-        BadSelector: it is not of that form, or selects no row.
+        BadSelector: it is not of that form, or one of its alternatives selects no row: a ``deny`` with a
+            word mistyped must not refuse less than it says.
     """
     methods, _, path = selector.strip().partition(" ")
     path = path.strip()
@@ -448,17 +460,15 @@ def select(selector: str, *, for_deny: bool = False) -> tuple[Operation, ...]:
         raise BadSelector(f"`{selector}` is not `METHOD /path`")
     below = path.endswith("/**")
     base = path.removesuffix("/**")
-    alternatives = _alternatives(base)
-    chosen = [
-        row
-        for row in OPERATIONS
-        if row.method in wanted and any(_takes_in(segments, row, below=below) for segments in alternatives)
-    ]
-    if below and not for_deny:
-        chosen = [row for row in chosen if not (row.explicit or row.never)]
-    if not chosen:
-        raise BadSelector(*_no_row(selector, methods, base))
-    return tuple(dict.fromkeys(chosen))
+    withheld = below and not for_deny
+    rows = [row for row in OPERATIONS if row.method in wanted and not (withheld and (row.explicit or row.never))]
+    chosen: dict[Operation, None] = {}
+    for segments in _alternatives(base):
+        taken = [row for row in rows if _takes_in(segments, row, below=below)]
+        if not taken:
+            raise BadSelector(*_no_row(selector, methods, "/" + "/".join(segments)))
+        chosen |= dict.fromkeys(taken)
+    return tuple(row for row in OPERATIONS if row in chosen)
 
 
 def _methods(text: str) -> frozenset[str]:

@@ -41,7 +41,8 @@ _ONCE: Final = frozenset(
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded"})
 _PATH_SAFE: Final = "/-._~!$&'()*+,:@="
 _MAX_PAIRS: Final = 1000
-_WEBSOCKET_PATH: Final = "/attach/ws"
+_UNSENDABLE: Final = re.compile(rb"[\x00-\x20\x7f#]")
+_WEBSOCKET: Final = re.compile(r"/containers/.+/attach/ws")
 
 
 def canonical(method: bytes | str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Request:
@@ -85,8 +86,10 @@ def _target(raw: bytes) -> tuple[Version | None, str, tuple[tuple[str, str], ...
         if absolute is None:
             raise Malformed("the target is no path")
         raw = raw[absolute.end() :]
-    if b"#" in raw:
-        raise Malformed("`#` in the target")
+    if (unsendable := _UNSENDABLE.search(raw)) is not None:
+        raise Malformed(
+            "`#` in the target" if unsendable[0] == b"#" else "a control character or a space in the target"
+        )
     raw_path, _, raw_query = raw.partition(b"?")
     path = _decode_path(raw_path)
     version, path = _cut_version(path)
@@ -184,13 +187,17 @@ def _headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
 
 
 def _refuse_browsers_and_forms(request: Request) -> None:
-    browsing = not request.path.endswith(_WEBSOCKET_PATH)
     for name, value in request.headers:
-        if browsing and (name == "origin" or name.startswith("sec-fetch-")):
+        if (name == "origin" or name.startswith("sec-fetch-")) and not _is_websocket(request):
             # A page in a browser must not reach an engine on loopback, by forgery or by rebinding a name.
             raise Malformed(f"`{name}`: a browser is no Docker client")
         if name == "content-type" and value:
             _refuse_forms(value)
+
+
+def _is_websocket(request: Request) -> bool:
+    """By method and whole path: an image or a network may well be called ``x/attach/ws``."""
+    return request.method == "GET" and _WEBSOCKET.fullmatch(request.path) is not None
 
 
 def _refuse_forms(content_type: str) -> None:

@@ -4,23 +4,28 @@
     it is in one's own file    grant: {bind: [/srv/ci/**, /etc]}                 in place of the rule's own line
     no rule allows the row     rules: [{id: …, allow: [POST /commit], …}]        a new rule
 
-The pattern is the ask's own value, and is tried on the ask before it is printed. Only where the language has no word for
-just that value (a folder whose name ends in ` ro`, a thing called `any`) does it end in `*`.
+The pattern is the ask's own value, and is tried on the ask before it is printed. Only where the language has no word
+for just that value (a folder whose name ends in ` ro`, a thing called `any`) does it end in `*`.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from sockproxy.docker.asks import KINDS
+from sockproxy.docker.asks import KINDS, Kind
 from sockproxy.docker.inspectors import INSPECTED
 from sockproxy.docker.operations import Operation
 from sockproxy.docker.references import DEFAULT_REGISTRY
 from sockproxy.model import Ask
 from sockproxy.policy import presets
+from sockproxy.policy.document import Place
+from sockproxy.policy.match import matches_any
+from sockproxy.policy.patterns import BadPattern, compile_pattern
 from sockproxy.policy.rules import Policy, Rule
 
 
@@ -50,37 +55,71 @@ def fix(rule: Rule | None, refused: tuple[Ask, ...], operation: Operation, polic
     words: list[str] = []
     for ask in refused:
         _sort(ask, rule, sections, limits, words)
-    if own:
-        words = [f"{word}{_or_take_out(word_ask, rule)}" for word, word_ask in zip(words, _worded(refused), strict=False)]
     _imply(sections["grant"], rule)
+    if own and words:
+        words.append(f"or take out what rule `{rule.id}` demands ({_shown(rule.place)})")
     changes = _whole(sections, limits, rule) if own else _added(sections, limits)
+    said = "; ".join(dict.fromkeys(words))
     if not changes:
-        return Fix("; ".join(dict.fromkeys(words)), "")
+        return Fix(said, "")
     shown = ", ".join(f"{section}: {value}" for section, value in changes.items())
+    # What the client must do comes first, so that the line ends in YAML and can be copied to its end.
     if own:
-        line = f"to allow it, in rule `{rule.id}` ({rule.place}) write: {shown}"
-        block = f"# in rule {rule.id} ({rule.place}), in place of what stands there\n" + "\n".join(
-            f"{section}: {value}" for section, value in changes.items()
-        )
-    else:
-        rules = f"rules: [{{id: {_word(rule.id)}, {shown}}}]"
-        line = f"to allow it, in a file that extends {_extended(rule, policy)}: {rules}"
-        block = (
-            f"version: 1\nextends: {_word(_extended(rule, policy))}\nrules:\n  - id: {_word(rule.id)}\n"
-            + "\n".join(f"    {section}: {value}" for section, value in changes.items())
-        )
-    return Fix("; ".join([line, *dict.fromkeys(words)]), block)
+        where = f"rule `{rule.id}` ({_shown(rule.place)})"
+        block = f"# in {where}, in place of what stands there\n" + _lines(changes, indent="")
+        return _fix(said, f"to allow it, in {where} write: {shown}", block)
+    base = _extended(rule, policy)
+    block = f"rules:\n  - id: {_word(rule.id)}\n" + _lines(changes, indent="    ")
+    line = f"rules: [{{id: {_word(rule.id)}, {shown}}}]"
+    if _file(policy) is not None:
+        return _fix(said, f"to allow it, in {Path(policy.source).name} write: {line}", block)
+    block = f"version: 1\nextends: {_word(base)}\n{block}"
+    return _fix(said, f"to allow it, in a file that extends {base}: {line}", block)
 
 
-def _is_preset(rule: Rule) -> bool:
-    """Whether the rule stands in a file that the operator does not edit: a preset, named or extended."""
-    return rule.written.startswith(str(presets.folder()))
+_LONGEST: Final = 4096
+"""Characters of YAML in a message: longer values are for `explain`, and would drown the reason in a terminal."""
+
+
+def _fix(said: str, line: str, block: str) -> Fix:
+    if len(line) > _LONGEST:
+        line = "the YAML that would allow it is too long for a message: `sockproxy explain` prints it"
+    return Fix(f"{said}; {line}" if said else line, block)
+
+
+def _lines(changes: Mapping[str, str], *, indent: str) -> str:
+    return "\n".join(f"{indent}{section}: {value}" for section, value in changes.items())
+
+
+def _file(policy: Policy) -> str | None:
+    """The file that the operator would edit, as rules know it; None where the policy is a shipped one."""
+    return None if presets.path(policy.source) is not None else str(Path(policy.source))
+
+
+def _is_own(rule: Rule, policy: Policy) -> bool:
+    """Whether the rule stands in that file, where a second one of its id would be a mistake."""
+    return rule.written == _file(policy)
 
 
 def _extended(rule: Rule, policy: Policy) -> str:
-    if rule.written.startswith(str(presets.folder())):
-        return rule.written.rpartition("/")[2].removesuffix(".yaml")
-    return policy.source
+    """What a new file would extend: the policy in use."""
+    return policy.source if _file(policy) is None else Path(rule.written).name
+
+
+def _shown(place: Place) -> str:
+    """A place without its folder: a client reads this, and need not know where policies are kept."""
+    return f"{Path(place.file).name}:{place.line}"
+
+
+def _imply(grants: dict[str, list[str]], rule: Rule | None) -> None:
+    """`tunnel: grpc` implies the host's network, and is refused by the loader without it."""
+    if "grpc" not in grants.get("tunnel", ()):
+        return
+    host = Ask("namespace", "network=host", "")
+    if not matches_any(rule.grant.get("namespace", ()) if rule else (), host):
+        given = grants.setdefault("namespace", [])
+        if host.value not in given:
+            given.append(host.value)
 
 
 def _sort(
@@ -102,8 +141,11 @@ def _sort(
         case "require":
             words.append(f"rule `{rule.id}` requires {ask.value}: send {_REMEDIES[ask.value]}")
         case section:
-            patterns = sections[section].setdefault(ask.kind, [])
             pattern = pattern_for(ask)
+            if pattern is None:
+                words.append(f"no pattern means just {ask.where}: name the {ask.kind} otherwise")
+                return
+            patterns = sections[section].setdefault(ask.kind, [])
             if pattern not in patterns:
                 patterns.append(pattern)
 
@@ -128,17 +170,39 @@ def _never(ask: Ask) -> str:
     return "no policy can allow it"
 
 
-def _new_rule(refused: tuple[Ask, ...], operation: Operation) -> Fix:
+_ALWAYS_ASKED: Final = {
+    "Session": Ask("tunnel", "session", "path"),
+    "Grpc": Ask("tunnel", "grpc", "path"),
+    "ImageLoad": Ask("import", "load", "path"),
+}
+"""What every call of a row asks: known also where the call is refused before it is looked into."""
+
+
+def _new_rule(refused: tuple[Ask, ...], operation: Operation, policy: Policy) -> Fix:
     sections: dict[str, dict[str, list[str]]] = {"grant": {}}
-    for ask in refused:
-        if KINDS[ask.kind].section == "grant" and not ask.plain:
-            sections["grant"].setdefault(ask.kind, []).append(pattern_for(ask))
+    always = _ALWAYS_ASKED.get(operation.name)
+    for ask in (*refused, *((always,) if always else ())):
+        if KINDS[ask.kind].section == "grant" and not ask.plain and (pattern := pattern_for(ask)) is not None:
+            sections["grant"].setdefault(ask.kind, []).append(pattern)
+    _imply(sections["grant"], None)
     allow = f"{operation.method} {operation.template}"
     changes = {"allow": f"[{_word(allow)}]", **_added(sections, {})}
-    identity = "allow-" + re.sub(r"(?<!^)(?=[A-Z])", "-", operation.name).lower()
+    identity = _free_id("allow-" + re.sub(r"(?<!^)(?=[A-Z])", "-", operation.name).lower(), policy)
     shown = ", ".join(f"{section}: {value}" for section, value in changes.items())
-    block = f"rules:\n  - id: {identity}\n" + "\n".join(f"    {key}: {value}" for key, value in changes.items())
-    return Fix(f"to allow it, add: rules: [{{id: {identity}, {shown}}}]", block)
+    block = f"rules:\n  - id: {identity}\n" + _lines(changes, indent="    ")
+    said = ""
+    if any(client.rules is not None for client in policy.clients):
+        said = f"name `{identity}` among the client's `rules` too"
+    where = f"to allow it, in a file that extends {policy.source} add" if _file(policy) is None else "to allow it, add"
+    return _fix(said, f"{where}: rules: [{{id: {identity}, {shown}}}]", block)
+
+
+def _free_id(wanted: str, policy: Policy) -> str:
+    """The id, or the first with a number after it that no rule has."""
+    taken = {rule.id for rule in policy.rules} | {rule.id for rule in policy.deny_rules}
+    if wanted not in taken:
+        return wanted
+    return next(each for number in itertools.count(2) if (each := f"{wanted}-{number}") not in taken)
 
 
 def _added(sections: Mapping[str, Mapping[str, list[str]]], limits: Mapping[str, str]) -> dict[str, str]:
@@ -161,7 +225,9 @@ def _whole(sections: Mapping[str, Mapping[str, list[str]]], limits: Mapping[str,
             present = rule.grant if section == "grant" else rule.only
             lists = {kind: [pattern.text for pattern in patterns] for kind, patterns in present.items()}
             for kind, patterns in kinds.items():
-                lists[kind] = [text for text in lists.get(kind, []) if text != "none"] + patterns
+                # In a rule that extends, `none` keeps out what is inherited, and must stay.
+                kept = [text for text in lists.get(kind, []) if text != "none" or rule.origin != rule.written]
+                lists[kind] = kept + patterns
             changes[section] = _flow({kind: _list(patterns) for kind, patterns in lists.items()})
     if limits:
         whole = {name: size(name, amount) for name, amount in rule.limit.items()}
@@ -169,20 +235,33 @@ def _whole(sections: Mapping[str, Mapping[str, list[str]]], limits: Mapping[str,
     return changes
 
 
-def pattern_for(ask: Ask) -> str:
-    """The narrowest pattern of a policy that covers an ask."""
+def pattern_for(ask: Ask) -> str | None:
+    """The narrowest pattern of a policy that covers an ask; None where none is narrow enough to be proposed."""
     kind = KINDS[ask.kind]
+    if kind.form == "any":
+        return "any"
+    return next((text for text in _candidates(ask, kind) if text != "any" and _covered_by(text, ask, kind)), None)
+
+
+def _candidates(ask: Ask, kind: Kind) -> Iterator[str]:
+    """The value itself, and with a `*` at its end where the value alone would mean something else."""
     value = ask.value
-    match kind.form:
-        case "any":
-            return "any"
-        case "image":
-            value = (ask.aliases[0] if ask.aliases else value).removeprefix(f"{DEFAULT_REGISTRY}/library/")
-            return value.removesuffix(":*") if "@" not in value else value
-        case "path" | "volume":
-            return value + (" ro" if ask.read_only else "") + (" shared" if ask.shared else "")
-        case _:
-            return value
+    suffixes = ""
+    if kind.form == "image":
+        value = (ask.aliases[0] if ask.aliases else value).removeprefix(f"{DEFAULT_REGISTRY}/library/")
+        value = value.removesuffix(":*") if "@" not in value else value
+    elif kind.form in ("path", "volume"):
+        suffixes = (" ro" if ask.read_only else "") + (" shared" if ask.shared else "")
+    yield value + suffixes
+    if value:
+        yield f"{value}*{suffixes}"
+
+
+def _covered_by(text: str, ask: Ask, kind: Kind) -> bool:
+    try:
+        return compile_pattern(kind, text).matches(ask)
+    except BadPattern:
+        return False
 
 
 def size(name: str, amount: int) -> str:

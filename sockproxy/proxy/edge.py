@@ -438,14 +438,17 @@ class Edge(HttpToolsProtocol):
         """The answer is written: read the next request, or say goodbye."""
         self.server_state.total_requests += 1
         self._exchange = self._task = None
-        if exchange.last or self._ended or not exchange.read_whole:
-            self._linger()
+        if exchange.head is None or exchange.head.upgrade or exchange.hijacking or not exchange.read_whole:
+            self._linger()  # more may be on its way, and none of it is a request
+            return
+        if exchange.last or self._ended:
+            self._close()
             return
         self._idle_since = self.loop.time()
         self.flow.resume_reading()
         if self._buffer:
             behind, self._buffer = self._buffer, b""
-            self.loop.call_soon(self.data_received, behind)
+            self._read(behind)  # here and now: what is read from the socket next comes after it
 
     def break_off(self, *, hard: bool) -> None:
         """Close without an end that a client could take for the answer's own."""
@@ -482,13 +485,20 @@ class Edge(HttpToolsProtocol):
             return
         self.transport.write_eof()
         self.flow.resume_reading()
-        self._timer = self.loop.call_later(self.limits.drain_seconds, self.transport.abort)
+        self._timer = self.loop.call_later(self.limits.drain_seconds, self._late)
 
     def _close(self) -> None:
-        """Close once what is written has been read; a client that does not read is not waited for."""
-        self.transport.close()
+        """Close once what is written has been read."""
         self._forget_timers()
-        self._timer = self.loop.call_later(self.limits.drain_seconds, self.transport.abort)
+        self.transport.close()
+        self._timer = self.loop.call_later(self.limits.drain_seconds, self._late)
+
+    def _late(self) -> None:
+        """Wait on only for a client that has yet to read what was written for it."""
+        if self.transport.get_write_buffer_size():
+            self._timer = self.loop.call_later(self.limits.drain_seconds, self._late)
+        else:
+            self.transport.abort()
 
     # Clocks and the server -------------------------------------------------------------------------------------------
 

@@ -331,8 +331,6 @@ class Engine:
         self.address = address
         self._limits = limits
         self._notice = notice
-        self.up: bool | None = None
-        """Whether the last connection could be made; None before the first."""
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
 
@@ -394,11 +392,9 @@ class Engine:
                     )
                     _keep_alive(connection.transport)
         except OSError as error:
-            self.up = False
             self._notice("unreachable")
             raise EngineDown(why_unreachable(self.address, error), status=503) from error
         self._open.add(connection)
-        self.up = True
         self._notice("reached")
         return connection
 

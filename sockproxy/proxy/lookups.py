@@ -20,6 +20,7 @@ from sockproxy.docker.request import encode_target
 from sockproxy.errors import EngineDown
 from sockproxy.model import Context, Json, JsonObject, Missing, Version
 from sockproxy.proxy.address import Address
+from sockproxy.proxy.engine import Notice
 from sockproxy.proxy.limits import Limits
 
 _log = logging.getLogger("sockproxy")
@@ -40,6 +41,7 @@ class Lookups:
         address: Address,
         limits: Limits,
         *,
+        notice: Callable[[Notice], None] = lambda _: None,
         own_container: str | None = None,
         mountinfo: Path = Path("/proc/self/mountinfo"),
         hostname: Callable[[], str] = socket.gethostname,
@@ -50,6 +52,7 @@ class Lookups:
         host = "engine" if address.path is not None else str(address).removeprefix("tcp://")
         self._url = f"http://{host}/"
         self._http = httpx.AsyncClient(transport=transport, timeout=limits.lookup_seconds, trust_env=False)
+        self._notice = notice
         self._own_container = own_container
         self._mountinfo = mountinfo
         self._hostname = hostname
@@ -110,12 +113,13 @@ class Lookups:
         try:
             status, told = await self._ask(path)
         except httpx.HTTPError as error:
-            self.forget()
-            status_of_ours = 503 if isinstance(error, httpx.ConnectError) else 502
+            away = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            self._notice("unreachable" if away else "lost")
             why = str(error) or type(error).__name__
-            raise EngineDown(f"cannot ask the engine at {self._address}: {why}", status=status_of_ours) from error
+            raise EngineDown(f"cannot ask the engine at {self._address}: {why}", status=503 if away else 502) from error
         except ValueError as error:
             raise EngineDown(f"the engine's answer to GET {path} is no JSON") from error
+        self._notice("reached")
         if 400 <= status < 500:
             message = told.get("message") if isinstance(told, dict) else None
             return Missing(status, message if isinstance(message, str) else f"no such thing: {path}")

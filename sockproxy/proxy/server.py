@@ -173,7 +173,9 @@ class _House:
         self._live = live
         self._metrics = metrics
         self._address = address
-        self.lookups = Lookups(address, settings.limits, own_container=settings.own_container)
+        self.up: bool | None = None
+        """Whether the engine answered when it was last asked; None before that."""
+        self.lookups = Lookups(address, settings.limits, notice=self._notice, own_container=settings.own_container)
         self.engine = Engine(address, settings.limits, notice=self._notice)
         self.gateway = Gateway(
             live=live,
@@ -192,7 +194,8 @@ class _House:
     def _notice(self, event: Notice) -> None:
         """The engine was reached, or cannot be, or closed a connection: it may come back as another version."""
         if event != "lost":
-            self._metrics.engine_up(event == "reached")
+            self.up = event == "reached"
+            self._metrics.engine_up(self.up)
         if event != "reached":
             self.lookups.forget()
             self.gateway.forget()
@@ -205,9 +208,7 @@ class _House:
             try:
                 await self.lookups.ping()
             except EngineDown as error:
-                self._metrics.engine_up(False)
                 return admin.Readiness(ready=False, reason=error.message)
-            self._metrics.engine_up(True)
             return admin.Readiness(ready=True)
 
         def status() -> admin.Status:
@@ -218,7 +219,7 @@ class _House:
                 "policy_digest": policy.digest,
                 "mode": "enforce",
                 "engine": str(self._address),
-                "engine_up": self.engine.up,
+                "engine_up": self.up,
                 "engine_version": "" if known is None else "{}.{}".format(*known.engine_version),
                 "listening": server.addresses,
                 "started": started,

@@ -93,6 +93,17 @@ def test_the_number_of_values_is_bounded() -> None:
         parse(b"[" + b"1," * 200_000 + b"1]")
 
 
+@pytest.mark.parametrize("end", [b"", b"\\", b'"', b'"}'])
+def test_a_text_full_of_quotes_costs_no_more_than_its_length(end: bytes) -> None:
+    # Four MiB, the most that is read: hours if each quote in it began the search anew, well under a second else.
+    data = b'{"a":"' + b'\\"' * 2_000_000 + b"[" * 70 + end
+    if end == b'"}':
+        assert parse(data) == {"a": '"' * 2_000_000 + "[" * 70}
+        return
+    with pytest.raises((Malformed, TooLarge)):
+        parse(data)
+
+
 def test_brackets_inside_text_are_text() -> None:
     assert parse(b'{"a":"' + b"[{" * 500 + b'"}') == {"a": "[{" * 500}
 

@@ -105,6 +105,10 @@ def test_a_path_is_matched_as_dockerd_matches_it(method: str, path: str, name: s
         ("GET", "/containers//json"),
         ("GET", "/services/a/b"),
         ("POST", "/containers/x/start/"),
+        ("DELETE", "/containers/x/"),
+        ("DELETE", "/images/x/"),
+        ("GET", "/networks/x/"),
+        ("GET", "/volumes/x/"),
         ("GET", "/containers/x/json\n"),
         ("PRI", "*"),
     ],
@@ -125,12 +129,19 @@ def test_what_is_no_row_is_refused(method: str, path: str) -> None:
         ("GET /containers/{id}/josn", "GET /containers/{id}/json"),
         ("GET /v1.41/containers/json", ""),
         ("GET /a|b/c|d", "two lines"),
+        ("POST /containers/{id}/start|stpo", "POST /containers/{id}/stop"),
     ],
 )
 def test_a_selector_that_takes_in_nothing_says_what_may_be_meant(selector: str, hint: str) -> None:
     with pytest.raises(BadSelector) as caught:
         select(selector)
     assert hint in caught.value.hint + str(caught.value)
+
+
+def test_a_word_mistyped_in_a_deny_does_not_let_its_row_through() -> None:
+    with pytest.raises(BadSelector) as caught:
+        select("ANY /containers/{id}/exec|atach", for_deny=True)
+    assert "/containers/{id}/attach" in caught.value.hint
 
 
 def test_alternatives_and_heads() -> None:
@@ -160,6 +171,10 @@ def test_unknown_parameters_are_asked_for_and_echoed_ones_dropped() -> None:
         ("ContainerList", ("filters", '{"label":{"a=b":true}}'), '{"label":{"a=b":true}}'),
         ("ContainerList", ("filters", "{}"), "{}"),
         ("ImageBuild", ("buildargs", '{"A": null}'), '{"A":null}'),
+        ("ImageInspect", ("platform", '{"os": "linux"}'), '{"os":"linux"}'),
+        ("BuildPrune", ("min-free-space", "9223372036854775807"), "9223372036854775807"),
+        ("SystemEvents", ("stream", "1"), "1"),
+        ("ContainerStats", ("stream", ""), ""),
     ],
 )
 def test_typed_parameters_get_one_spelling(name: str, pair: tuple[str, str], read: str) -> None:
@@ -172,6 +187,9 @@ def test_typed_parameters_get_one_spelling(name: str, pair: tuple[str, str], rea
         ("ContainerList", [("all", "maybe")]),
         ("ContainerList", [("limit", "1x")]),
         ("ContainerList", [("limit", "1"), ("limit", "2")]),
+        ("ImageBuild", [("memory", "9223372036854775808")]),
+        ("ImageBuild", [("memory", "1e9")]),
+        ("ImageInspect", [("platform", '{"os":"linux","os":"windows"}')]),
         ("ContainerList", [("filters", "x")]),
         ("ContainerList", [("filters", "[]")]),
         ("ContainerList", [("filters", '{"label":"a"}')]),
@@ -189,6 +207,29 @@ def test_a_parameter_that_two_readers_read_differently_is_refused(name: str, pai
 def test_lists_keep_every_value() -> None:
     known, _ = read_query(BY_NAME["ImageBuild"], [("t", "a"), ("t", "b"), ("t", "")])
     assert known == (("t", "a"), ("t", "b"))
+
+
+# What real clients were seen to send beside Docker's own parameters: known, so that a policy need not name them.
+@pytest.mark.parametrize(
+    ("method", "path", "keys"),
+    [
+        ("GET", "/containers/json", "all filters limit size trunc_cmd"),
+        ("GET", "/containers/x/logs", "details follow since stderr stdout tail timestamps until"),
+        ("POST", "/containers/x/attach", "detachKeys hijack logs stderr stdin stdout stream"),
+        ("POST", "/containers/create", "AttachStdin Cmd HostConfig Image Labels name"),
+        ("POST", "/networks/create", "CheckDuplicate Driver Labels Name"),
+        ("GET", "/events", "filters since stream until"),
+        ("GET", "/images/json", "all filters only_ids"),
+        ("POST", "/images/x/tag", "force repo tag"),
+        ("POST", "/commit", "author changes comment container m pause repo tag"),
+        ("PUT", "/containers/x/archive", "copyUIDGID noOverwriteDirNonDir path"),
+        ("GET", "/services/x/logs", "details stderr stdout tail"),
+    ],
+)
+def test_what_clients_send_asks_for_nothing(method: str, path: str, keys: str) -> None:
+    row, _ = identify(method, path)
+    sent = [(key, "{}" if key in ("filters", "HostConfig") else "1") for key in keys.split()]
+    assert read_query(row, sent)[1] == ()
 
 
 @given(st.sampled_from(sorted(METHODS)), st.text())

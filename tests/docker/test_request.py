@@ -74,6 +74,10 @@ def test_a_target_has_one_reading(raw: bytes, version: object, path: str, query:
         b"/containers/%5cjson",
         b"/containers/%e2%80%ae/json",
         b"/containers/json#x",
+        b"/containers/json x",
+        b"/containers/json?all=1 HTTP/1.1",
+        b"/containers/json?all=\x01",
+        b"/containers/json?all=\x7f",
         b"/containers/json?all=1;x=2",
         b"/containers/json?all=%zz",
         b"/containers/json?all=%ff",
@@ -130,6 +134,24 @@ def test_a_method_is_a_word_in_capitals(method: bytes) -> None:
 
 def test_a_websocket_may_name_its_origin() -> None:
     assert read(b"/containers/web/attach/ws", (b"Origin", b"http://docker")).header("origin") == "http://docker"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        (b"DELETE", b"/images/evil/attach/ws"),
+        (b"DELETE", b"/containers/web/attach/ws"),
+        (b"GET", b"/networks/evil/attach/ws"),
+        (b"PUT", b"/volumes/evil/attach/ws"),
+        (b"POST", b"/containers/web/attach/ws"),
+    ],
+)
+@pytest.mark.parametrize("header", [(b"Origin", b"http://evil.example"), (b"Sec-Fetch-Mode", b"no-cors")])
+def test_a_name_like_a_websockets_path_is_no_way_in_for_a_browser(
+    method: bytes, path: bytes, header: tuple[bytes, bytes]
+) -> None:
+    with pytest.raises(Malformed):
+        canonical(method, path, [*HOST, header])
 
 
 def test_an_empty_host_is_what_some_clients_send() -> None:

@@ -141,6 +141,7 @@ class Docker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self.environment,
+            bufsize=0,
         )
         try:
             yield process
@@ -174,6 +175,19 @@ class Docker:
             process.wait()
             os.close(leader)
         return self.record(Said(line, process.returncode, self.plain(shown)), status)
+
+
+def next_line(process: subprocess.Popen[bytes]) -> bytes:
+    """The next line that a started command prints; a hung command is a failure, not a hung test."""
+    assert process.stdout is not None
+    line = b""
+    while not line.endswith(b"\n"):
+        assert select.select([process.stdout], [], [], TIMEOUT)[0], f"said nothing more after {line!r}"
+        byte = os.read(process.stdout.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line
 
 
 def _converse(terminal: int, typed: Sequence[tuple[str, str]]) -> bytes:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.engine.conversation import Conversation, held_twice, with_context
 from tests.engine.disposable import IMAGE, Engine
-from tests.engine.docker_cli import Docker, Said
+from tests.engine.docker_cli import Docker, Said, next_line
 from tests.engine.proxies import Proxy
 
 EVERYWHERE: dict[str, Conversation] = {}
@@ -131,12 +131,10 @@ def attach(docker: Docker) -> None:
     docker(f"{{run}} -d -i {IMAGE} sh -c 'while read x; do echo got $x; [ $x != b ] || {{ sleep 0.5; exit 6; }}; done'")
     with docker.started("attach {n}", status=6) as process:
         assert process.stdin is not None
-        assert process.stdout is not None
         # Each line is awaited: the engine drops what the container says once the attached input has ended.
         for word in (b"a\n", b"b\n"):
             process.stdin.write(word)
-            process.stdin.flush()
-            assert process.stdout.readline() == b"got " + word
+            assert next_line(process) == b"got " + word
     docker("rm -f {n}")
 
 
@@ -153,8 +151,7 @@ def logs_followed(docker: Docker) -> None:
 def logs_followed_and_left(docker: Docker) -> None:
     docker(f"{{run}} -d {IMAGE} sh -c 'echo one; sleep 300'")
     with docker.started("logs --follow {n}", status=None, signalled=SIGINT) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"one\n"
+        assert next_line(process) == b"one\n"
     docker("rm -f {n}")
 
 

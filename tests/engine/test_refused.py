@@ -64,6 +64,13 @@ def _make(engine: Engine, name: str, **host_config: Any) -> None:
 
 @pytest.fixture(scope="module")
 def scene(engine: Engine) -> Iterator[Scene]:
+    try:
+        yield from _played(engine)
+    finally:
+        engine.sweep()
+
+
+def _played(engine: Engine) -> Iterator[Scene]:
     bind = {"type": "none", "o": "bind", "device": "/etc"}
     with engine.client() as client:
         client.post("/volumes/create", json={"Name": BOUND, "DriverOpts": bind}).raise_for_status()
@@ -71,18 +78,12 @@ def scene(engine: Engine) -> Iterator[Scene]:
     _make(engine, FAR, Binds=["/etc:/h"])
     _make(engine, OTHER)
     _make(engine, OWN)
-    names = {
-        "n": NAME,
-        "strong": STRONG,
-        "other": OTHER,
-        "bound": BOUND,
-        "host-network": engine.get("/networks/host")["Id"],
-    }
+    host_network = engine.get("/networks/host")["Id"]
+    names = {"n": NAME, "strong": STRONG, "other": OTHER, "bound": BOUND, "host-network": host_network}
     before = engine.belongings()
     with forwarding(engine.socket) as forwarder, running(forwarder.address, POLICIES / "narrow.yaml") as proxy:
         yield Scene(engine, proxy, forwarder, names)
         assert engine.belongings() == before
-    engine.sweep()
 
 
 @pytest.mark.parametrize("attack", ALL, ids=lambda attack: attack.name)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.disposable import IMAGE, PREFIX, Engine
-from tests.engine.docker_cli import Docker
+from tests.engine.docker_cli import Docker, next_line
 from tests.engine.forwarder import Forwarder, forwarding
 from tests.engine.proxies import POLICIES, Proxy, running
 from tests.engine.wire import Answer, exchange, request
@@ -118,8 +118,7 @@ def test_events_arrive_as_they_happen(
     command = docker(cli, pair[1].address)
     # The volume's creation shows that the stream is live before the last event, and that ends the wait.
     watching = command.words("events --filter type=volume --format {{.Actor.ID}}")
-    with subprocess.Popen(watching, env=command.environment, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    with subprocess.Popen(watching, env=command.environment, stdout=subprocess.PIPE, bufsize=0) as process:
         stop = threading.Event()
 
         def make_until_seen() -> None:
@@ -131,7 +130,7 @@ def test_events_arrive_as_they_happen(
         thread = threading.Thread(target=make_until_seen)
         thread.start()
         try:
-            seen = {process.stdout.readline().decode().strip() for _ in range(2)}
+            seen = {next_line(process).decode().strip() for _ in range(2)}
         finally:
             stop.set()
             thread.join()

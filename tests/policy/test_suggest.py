@@ -127,7 +127,7 @@ nasty = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["sysctl", "annotation", "namespace", "security-opt", "volume-driver"]), value=nasty)
 def test_any_value_survives_being_written(kind: str, value: str, tmp_path: Path) -> None:
     ask = Ask(kind, value, "x")

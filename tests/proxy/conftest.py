@@ -144,6 +144,7 @@ rules:
       - POST /images/create
       - GET /containers/{id}/attach/ws
     grant: {query: "*"}
+    only: {container: ["**", "label=x"]}
 """
 
 ID = "a" * 64

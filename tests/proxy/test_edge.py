@@ -509,3 +509,30 @@ async def test_a_stopping_server_does_not_wait_for_an_endless_answer(connect: Co
         await talk.head()
     assert app.cancelled == 1
     assert await talk.rest() == b""
+
+
+async def test_the_last_answer_waits_for_a_slow_reader(connect: Connect) -> None:
+    class Large(App):
+        async def answer(self, exchange: Exchange, receive: Any, send: Any) -> None:
+            await say(send, 200, b"x" * 16 * 2**20)
+
+    async with edge(Large(), drain_seconds=0.1) as address:
+        talk = await connect(address)
+        talk.writer.transport.pause_reading()
+        await talk.say("GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+        await asyncio.sleep(0.5)
+        talk.writer.transport.resume_reading()
+        assert len((await talk.answer())[2]) == 16 * 2**20
+
+
+async def test_what_comes_while_the_next_request_waits_stays_in_order(connect: Connect) -> None:
+    app = Late()
+    async with edge(app) as address:
+        talk = await connect(address)
+        wire = "".join(f"GET /{number} HTTP/1.1\r\nHost: d\r\n\r\n" for number in range(200))
+        await talk.say(wire[:1000])
+        await eventually(lambda: app.seen)
+        app.go.set()
+        for start in range(1000, len(wire), 7):
+            await talk.say(wire[start : start + 7])
+        assert [(await talk.answer())[2] for _ in range(200)] == [b"GET /%d " % number for number in range(200)]
