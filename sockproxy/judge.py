@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from sockproxy.decide import decide, deny_row, unconditional_deny
 from sockproxy.docker import body as json_body
 from sockproxy.docker.call import Call
-from sockproxy.docker.inspectors import inspect
+from sockproxy.docker.inspectors import INSPECTED, inspect
 from sockproxy.docker.operations import Operation, identify
 from sockproxy.docker.request import canonical, negotiate
 from sockproxy.errors import Malformed, Refusal, VersionRefused
@@ -41,13 +41,16 @@ def early(
 ) -> Deny | None:
     """What can be refused before the body is read; None where the body is worth reading.
 
+    A row that no rule allows is refused here only where nobody could say what the call asks: otherwise the denial
+    says what a rule would have to grant.
+
     Raises:
         VersionRefused: the API version is out of range.
     """
     negotiate(request.version, policy.api_min, policy.api_max, context)
     if (denied := unconditional_deny(operation, policy)) is not None:
         return denied
-    if not operation.always and not policy.rules_for(operation.name, client):
+    if operation.name not in INSPECTED and not may_be_allowed(operation, policy, client):
         return deny_row(operation, policy)
     return None
 
@@ -94,12 +97,28 @@ def judge(the_call: Call, policy: Policy, context: Context, client: Client | Non
         Malformed: a value in the body has the wrong type, or two spellings of one key came.
     """
     operation = the_call.operation
+    if not may_be_allowed(operation, policy, client):
+        return _deny_unasked(the_call, policy, context)
     inspection = inspect(the_call, context, policy.held(operation.name, client))
     if inspection.needs:
         return Needs(inspection.needs)
     if inspection.absent is not None:
         return Absent(inspection.absent, inspection.asks)
     return decide(operation, inspection.asks, inspection.forward, policy, client)
+
+
+def may_be_allowed(operation: Operation, policy: Policy, client: Client | None) -> bool:
+    """Whether some rule allows the row to this client. Where none does, the engine need not be asked anything."""
+    return operation.always or bool(policy.rules_for(operation.name, client))
+
+
+def _deny_unasked(the_call: Call, policy: Policy, context: Context) -> Deny:
+    """The denial of a row that no rule allows, with what can be said of its asks without any look-up."""
+    try:
+        inspection = inspect(the_call, context, frozenset())
+    except Malformed:
+        return deny_row(the_call.operation, policy)
+    return deny_row(the_call.operation, policy, inspection.asks)
 
 
 def refusal(error: Refusal) -> Deny:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.disposable import discover
+pytest.register_assert_rewrite("tests.engine.conversation", "tests.engine.docker_cli")
+
+from tests.engine.disposable import discover  # noqa: E402 - after what it must not come before
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

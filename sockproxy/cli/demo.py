@@ -219,7 +219,7 @@ def steps(container: str | None, *, pretended: bool) -> list[Step]:
         _create("--pid host --cap-add SYS_ADMIN", {"PidMode": "host", "CapAdd": ["SYS_ADMIN"]}),
         _create("no memory limit", {"Memory": 0}),
         *((_foreign(container),) if container is not None else ()),
-        Step("POST /commit?repo=x", request_bytes("POST", "/v1.41/commit?repo=x", {}), approved=False),
+        Step("POST /commit?container=web", request_bytes("POST", "/v1.41/commit?container=web", {}), approved=False),
         Step("GET /swarm", request_bytes("GET", "/v1.41/swarm"), approved=False),
         Step("GET /no-such-endpoint", request_bytes("GET", "/no-such-endpoint"), approved=False),
         Step("POST /containers/create (a key twice)", _raw_create(twice), approved=False),

@@ -3,6 +3,7 @@
 head.py     the head of a request, read strictly                       pure
 chunked.py  a chunked body, decoded strictly                           pure
 edge.py     a client's connection: limits, one request per judgement, hijack
+address.py  where the engine is, and why it cannot be reached
 engine.py   connections to the daemon
 relay.py    a tunnel, once the engine has answered 101 or its raw 200
 gateway.py  the ASGI app: a request's way from judging to the record

@@ -25,7 +25,8 @@ def held_twice(told: Conversation, make: Callable[[str], Docker], engine: Engine
 
     with ThreadPoolExecutor() as pool:
         bare, proxied = pool.submit(hold, engine.address), pool.submit(hold, proxy.address)
-        assert proxied.result() == bare.result()
+        # As one text each, so that pytest shows the lines that differ.
+        assert "\n".join(proxied.result()) == "\n".join(bare.result())
 
 
 def with_context(docker: Docker, line: str, *, status: int = 0) -> Said:

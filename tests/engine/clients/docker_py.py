@@ -20,7 +20,7 @@ network = client.networks.create(name, labels=labels)
 volume = client.volumes.create(name, labels=labels)
 container = client.containers.run(
     "busybox:test",
-    ["sh", "-c", "echo one; echo two >&2; sleep 300"],
+    ["sh", "-c", "echo one; sleep 0.3; echo two >&2; sleep 300"],
     name=name,
     labels=labels,
     detach=True,
