@@ -222,6 +222,21 @@ OWNERSHIP_KINDS: Final = frozenset({"container", "volume", "network", "service"}
 """Kinds that say whose a thing is: a denial for these alone has the code ``not_owner``."""
 
 PLAIN_CAPABILITIES: Final = frozenset(
-    ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"]
+    [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "NET_RAW",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
 )
 """What every container has without asking (moby, ``oci/caps/defaults.go``)."""

@@ -352,7 +352,7 @@ def others() -> Iterator[Attack]:
         ("POST", "/swarm/init"),
         ("POST", "/services/create"),
         ("POST", "/plugins/pull?remote=x"),
-        ("POST", "/containers/prune"),
+        ("POST", "/networks/prune"),
         ("GET", "/swarm/unlockkey"),
         ("POST", "/commit?container={n}-own"),
     ):
