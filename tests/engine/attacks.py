@@ -352,11 +352,12 @@ def others() -> Iterator[Attack]:
         ("POST", "/swarm/init"),
         ("POST", "/services/create"),
         ("POST", "/plugins/pull?remote=x"),
-        ("POST", "/networks/prune"),
+        ("POST", "/containers/prune"),
         ("GET", "/swarm/unlockkey"),
         ("POST", "/commit?container={n}-own"),
     ):
-        yield Attack(f"{method} {target}", method, target, b"{}" if method == "POST" else None)
+        reads_json = method == "POST" and not target.endswith("/prune")
+        yield Attack(f"{method} {target}", method, target, b"{}" if reads_json else None)
 
 
 ALL = [*host_configs(), *spellings(), *framings(), *targets(), *others()]

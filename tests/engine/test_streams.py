@@ -109,7 +109,8 @@ def test_many_followers_leave_nothing_behind(silent: str, pair: tuple[Forwarder,
     for connection in connections:
         connection.close()
     assert eventually(lambda: forwarder.open <= max(before, 1), PROMPT)
-    assert eventually(lambda: proxy.sockets() <= sockets + 1, PROMPT)
+    # Two may be kept alive: one for calls, one for sockproxy's own questions.
+    assert eventually(lambda: proxy.sockets() <= sockets + 2, PROMPT)
 
 
 def test_events_arrive_as_they_happen(
