@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import resource
 import socket
 import statistics
@@ -169,9 +170,12 @@ def timed(work: Callable[[int], None], port: int) -> float:
 
 
 def download(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(b"GET /v1.41/images/big/get HTTP/1.1\r\nhost: d\r\n\r\n")
-        buffer, received = bytearray(1 << 20), 0
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(b"GET /v1.41/images/python:3.12/get HTTP/1.1\r\nhost: d\r\n\r\n")
+        head = connection.recv(4096)
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"the download was answered {head!r}")
+        buffer, received = bytearray(1 << 20), len(head)
         while received < upstream.GIBIBYTE:
             count = connection.recv_into(buffer)
             if not count:
@@ -180,7 +184,7 @@ def download(port: int) -> None:
 
 
 def upload(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(b"POST /v1.41/images/load HTTP/1.1\r\nhost: d\r\ncontent-type: application/x-tar\r\n")
         connection.sendall(b"content-length: %d\r\n\r\n" % upstream.GIBIBYTE)
         block = bytes(1 << 20)
@@ -231,15 +235,30 @@ def latencies(address: tuple[str, int] | str, count: int) -> list[float]:
     """Seconds that each of so many small GETs took, one after another on one connection."""
     taken = []
     with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as connection:
+        connection.settimeout(60)
         connection.connect(address)
         for _ in range(count):
             before = time.perf_counter()
             connection.sendall(b"GET /v1.41/containers/json HTTP/1.1\r\nhost: d\r\n\r\n")
-            answer = connection.recv(1 << 20)
+            read_answer(connection)
             taken.append(time.perf_counter() - before)
-            if not answer.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"{address} answered {answer[:200]!r}")
     return taken
+
+
+def read_answer(connection: socket.socket) -> None:
+    """One whole answer of 200, with a length or in chunks."""
+    answer = b""
+    while not answered(answer):
+        data = connection.recv(1 << 20)
+        answer += data
+        if not data or not answer.startswith(b"HTTP/1.1 200"[: len(answer)]):
+            raise RuntimeError(f"answered {answer[:200]!r}")
+
+
+def answered(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    return bool(end) and (len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sockproxy.docker.asks import OWNERSHIP_KINDS
+from sockproxy.docker.asks import KINDS, OWNERSHIP_KINDS
 from sockproxy.docker.operations import Operation
 from sockproxy.errors import Code
 from sockproxy.model import Allow, Ask, Deny, Forward
@@ -53,7 +53,8 @@ def decide(
 
 
 def deny_row(operation: Operation, policy: Policy, asks: tuple[Ask, ...] = ()) -> Deny:
-    """The denial of a row that no rule allows."""
+    """The denial of a row that no rule allows. Refused is what a new rule would have to grant besides the row."""
+    powers = tuple(ask for ask in asks if KINDS[ask.kind].section == "grant" and not ask.plain)
     advice = fix(None, asks, operation, policy)
     return Deny(
         code="no_rule",
@@ -62,7 +63,7 @@ def deny_row(operation: Operation, policy: Policy, asks: tuple[Ask, ...] = ()) -
             f"no rule of policy `{policy.name}` allows {operation.method} {operation.template}", advice.one_line
         ),
         asks=asks,
-        refused=asks,
+        refused=powers,
         fix=advice.block,
     )
 

@@ -42,6 +42,14 @@ def test_nothing_is_allowed_that_no_rule_allows() -> None:
     assert "POST /containers/create" in denied.fix
 
 
+def test_what_no_rule_allows_lacks_only_powers() -> None:
+    free = (Ask("image", "docker.io/library/x:latest", "Image"), Ask("limit", "memory", "HostConfig.Memory"))
+    plain = Ask("capability", "CHOWN", "HostConfig.CapAdd[0]", plain=True)
+    denied = verdict(policy("{id: a, allow: GET /info}"), *free, plain, PRIVILEGED)
+    assert isinstance(denied, Deny)
+    assert denied.refused == (PRIVILEGED,)
+
+
 def test_a_rule_covers_what_it_grants_and_no_more() -> None:
     assert isinstance(verdict(policy(RUN), BIND), Allow)
     denied = verdict(policy(RUN), BIND, ROOT)

@@ -57,17 +57,17 @@ def _inspect_anonymous_volumes(found: Findings, body: JsonObject, host: JsonObje
 
     docker-py names the target of every bind there too, which makes none (moby, daemon/create_unix.go).
     """
-    binds = host.get("Binds")
-    mounts = host.get("Mounts")
-    taken = (
-        {parse_bind(bind, "HostConfig.Binds").target for bind in binds if isinstance(bind, str)}
-        if isinstance(binds, list)
-        else set()
-    )
+    volumes = part(body, "Volumes")
+    if not volumes:
+        return
+    binds, mounts = host.get("Binds"), host.get("Mounts")
+    taken: list[str] = []
+    if isinstance(binds, list):
+        taken += [parse_bind(bind, "HostConfig.Binds").target for bind in binds if isinstance(bind, str)]
     if isinstance(mounts, list):
-        taken |= {text(mount, "Target") for mount in mounts if isinstance(mount, dict)}
+        taken += [text(mount, "Target") for mount in mounts if isinstance(mount, dict)]
     targets = {clean(f"/{target}") for target in taken}
-    for path in part(body, "Volumes"):
+    for path in volumes:
         if clean(f"/{path}") not in targets:
             found.ask("volume", ANONYMOUS, f"Volumes[{path}]")
 
