@@ -83,7 +83,7 @@ class Engine:
                 yield "images", image["Id"]
 
     def sweep(self) -> None:
-        """Remove all that this session made, containers first: what they use cannot go before them."""
+        """Remove all that this run made, containers first: what they use cannot go before them."""
         with self.client() as client:
             for noun, name in sorted(self._belongings()):
                 client.delete(

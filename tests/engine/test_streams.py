@@ -108,7 +108,7 @@ def test_many_followers_leave_nothing_behind(silent: str, pair: tuple[Forwarder,
     assert eventually(lambda: forwarder.open >= before + 50 - 1, 10)
     for connection in connections:
         connection.close()
-    assert eventually(lambda: forwarder.open <= max(before, 1), PROMPT)
+    assert eventually(lambda: forwarder.open <= max(before, 1), PROMPT), (before, forwarder.open)
     # Two may be kept alive: one for calls, one for sockproxy's own questions.
     assert eventually(lambda: proxy.sockets() <= sockets + 2, PROMPT)
 
