@@ -358,6 +358,9 @@ class Edge(HttpToolsProtocol):
             self._begin(data[: end + 4], data[end + 4 :])
         elif len(data) >= HEAD_BYTES:
             self._refuse(TooLarge(f"a head of more than {HEAD_BYTES} bytes", status=431))
+        elif data.count(b"\n") != data.count(b"\r\n"):
+            # Its end would never come: why is said at once, not when the time is up.
+            self._refuse(Malformed("a line that does not end in CRLF"))
         else:
             self._buffer = data
             if data and self._head_timer is None:

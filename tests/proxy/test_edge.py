@@ -139,7 +139,13 @@ async def test_trailers_are_refused(connect: Connect) -> None:
 
 @pytest.mark.parametrize(
     "head",
-    ["GET /x HTTP/1.1\nHost: d\n\n\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /x HTTP/1.1\r\n\r\n" + GET],
+    [
+        "GET /x HTTP/1.1\nHost: d\n\n\r\n\r\n",
+        "GET /x HTTP/1.1\nHost: d\n\n",
+        "GET /x HTTP/1.1\r\nHost: d\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET /x HTTP/1.1\r\n\r\n" + GET,
+    ],
 )
 async def test_what_is_no_request_is_answered_and_the_connection_closed(connect: Connect, head: str) -> None:
     app = App()
