@@ -25,8 +25,7 @@ class Forwarder:
         self.socket = self.folder / "engine.sock"
         self.requests: list[str] = []
         """``GET /v1.41/containers/json`` of every request that went to the engine, in order."""
-        self.open = 0
-        """How many connections to the engine are open now."""
+        self._open: set[asyncio.StreamReader] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -35,6 +34,14 @@ class Forwarder:
     @property
     def address(self) -> str:
         return f"unix://{self.socket}"
+
+    @property
+    def open(self) -> int:
+        """How many connections are open that have not been closed, or half-closed, from the proxy's side.
+
+        When the engine sees such an end, and closes its own, is the engine's affair: 28.5 may take a second for it.
+        """
+        return len(self._open)
 
     @property
     def changes(self) -> list[str]:
@@ -80,13 +87,13 @@ class Forwarder:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self.open += 1
+        self._open.add(reader)
         try:
             await self._forward(reader, writer)
         except (OSError, asyncio.CancelledError):
             pass  # one side went; both are closed, which is all there is to tell
         finally:
-            self.open -= 1
+            self._open.discard(reader)
             self._tasks.discard(task)
             writer.close()
 
@@ -95,7 +102,8 @@ class Forwarder:
         try:
             up = asyncio.create_task(self._copy(reader, up_writer, note=True))
             down = asyncio.create_task(self._copy(up_reader, writer, note=False))
-            # The engine's end of file ends the connection; the client's is only half of it.
+            # The engine's end of file ends the connection; the client's is only half of it, but its reset is all.
+            up.add_done_callback(lambda task: task.cancelled() or task.exception() is None or down.cancel())
             try:
                 await down
             finally:
@@ -111,6 +119,7 @@ class Forwarder:
                 self.requests += [line.decode("latin-1") for line in REQUEST_LINE.findall(data)]
             sink.write(data)
             await sink.drain()
+        self._open.discard(source)
         with contextlib.suppress(OSError):
             sink.write_eof()
 
