@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sockproxy.cli.exchange import Reply, exchange, fetch, request_bytes
-from sockproxy.cli.options import DEFAULT_ENGINE
+from sockproxy.cli.options import engine_option
 from sockproxy.cli.screen import shortened, table, width
 from sockproxy.errors import ConfigurationError
 
@@ -85,15 +85,7 @@ class Row:
 
 
 @click.command()
-@click.option(
-    "--engine",
-    metavar="unix://PATH|tcp://HOST:PORT",
-    default=DEFAULT_ENGINE,
-    envvar="SOCKPROXY_ENGINE",
-    show_default=True,
-    show_envvar=True,
-    help="The engine to stand in front of. Where none answers: a bundled stand-in.",
-)
+@engine_option("The engine to stand in front of. Where none answers: a bundled stand-in.")
 @click.option(
     "--dir",
     "folder",

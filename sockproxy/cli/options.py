@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -55,6 +56,20 @@ policy_option = click.option(
     show_envvar=True,
     help="A preset's name (see `sockproxy presets`) or a file.",
 )
+
+
+def engine_option(words: str) -> Callable[[Any], Any]:
+    """The engine, with the help that the verb gives it."""
+    return click.option(
+        "--engine",
+        metavar="unix://PATH|tcp://HOST:PORT",
+        default=DEFAULT_ENGINE,
+        envvar="SOCKPROXY_ENGINE",
+        show_default=True,
+        show_envvar=True,
+        help=words,
+    )
+
 
 admin_option = click.option(
     "--admin",

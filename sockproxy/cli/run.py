@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from sockproxy.cli.options import DEFAULT_ENGINE, DEFAULT_LISTEN, Seconds, Several, admin_option, policy_option
+from sockproxy.cli.options import DEFAULT_LISTEN, Seconds, Several, admin_option, engine_option, policy_option
 from sockproxy.proxy.limits import Limits
 
 LIMITS: Final = (
@@ -46,15 +46,7 @@ def _limits(command: Decorated) -> Decorated:
 
 @click.command()
 @policy_option
-@click.option(
-    "--engine",
-    metavar="unix://PATH|tcp://HOST:PORT",
-    default=DEFAULT_ENGINE,
-    envvar="SOCKPROXY_ENGINE",
-    show_default=True,
-    show_envvar=True,
-    help="Where the Docker Engine listens. DOCKER_HOST is not read: it may well name sockproxy itself.",
-)
+@engine_option("Where the Docker Engine listens. DOCKER_HOST is not read: it may well name sockproxy itself.")
 @click.option(
     "--listen",
     multiple=True,
