@@ -121,10 +121,20 @@ def _pair(item: tuple[str, list[str]]) -> str:
     return f"{_quoted(name)}:{text if len(text) <= LIST_LIMIT else _TOO_LONG}"
 
 
+def as_failed(allowed: bytes, code: Code) -> bytes:
+    """The fragment of a call that was allowed and then failed while it was forwarded: the same, with the code.
+
+    A quotation mark in a value is escaped, so that these bytes stand where the verdict does and nowhere else.
+    """
+    return allowed.replace(b'"verdict":"allow","code":null', f'"verdict":"allow","code":"{code}"'.encode(), 1)
+
+
 def _ask(ask: Ask) -> str:
     told = f'"kind":{_quoted(ask.kind)},"value":{_quoted(redact_ask(ask))},"where":{_quoted(shown(ask.where))}'
     if ask.read_only:
         told += ',"read_only":true'
+    if ask.nonrecursive:
+        told += ',"nonrecursive":true'
     if ask.shared:
         told += ',"shared":true'
     if ask.amount is not None:

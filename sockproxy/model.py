@@ -87,6 +87,8 @@ class Ask:
     """A capability that every container has: it asks something only under ``require: cap-drop-all``."""
     grantable: bool = True
     """False for what no policy can allow, such as touching sockproxy's own container."""
+    nonrecursive: bool = False
+    """A read-only bind below which mounts stay writable, on an engine that could make them read-only too."""
 
     def __str__(self) -> str:
         """``bind: /etc ro``, as ``explain`` and a denial print it."""
@@ -95,7 +97,13 @@ class Ask:
     @property
     def shown(self) -> str:
         """The value with its suffixes, as tests in policies may write it."""
-        return self.value + (" ro" if self.read_only else "") + (" shared" if self.shared else "")
+        return self.value + self.suffixes
+
+    @property
+    def suffixes(self) -> str:
+        """What stands behind the value of a bind or a volume: `` ro``, `` ro nonrecursive``, `` shared``."""
+        read_only = (" ro nonrecursive" if self.nonrecursive else " ro") if self.read_only else ""
+        return read_only + (" shared" if self.shared else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,22 @@ class Missing:
     message: str
 
 
+HOST: Final = "host:"
+"""Begins the key of a fact about a path of the host: ``host:/srv/ci/x``. A path of the engine begins with a slash."""
+
+STAT: Final = "stat:"
+"""Begins the key of a fact about a path in a container: ``stat:<64-hex id>:/tmp/x``."""
+
+SWARM_SCOPE: Final = "?scope=swarm"
+"""Ends the key of a fact about a network of the swarm; the only query that is ever asked with."""
+
 Facts: TypeAlias = Mapping[str, "JsonObject | Missing"]
-"""What the engine was asked before judging: an unversioned path (``/containers/web/json``) to what it answered."""
+"""What was asked before judging, and what was answered.
+
+Of the engine: an unversioned path (``/containers/web/json``) to its body. Of the host: ``host:/srv/ci/x`` to
+``{"Path": "/srv/ci/a"}``, where the path leads, or to a `Missing` that says why nobody knows. Of a container's files:
+``stat:<id>:/tmp/x`` to what the engine says of the path, ``{"linkTarget": "/data"}`` where it is a symbolic link.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +159,7 @@ class Inspection:
     asks: tuple[Ask, ...]
     forward: Forward
     needs: tuple[str, ...] = ()
-    """Look-ups (unversioned paths) whose answers are missing from the facts; judging waits for them."""
+    """Look-ups (keys of `Facts`) whose answers are missing from the facts; judging waits for them."""
     absent: Missing | None = None
     """Set where the thing in the path does not exist: the engine's own answer is given and nothing is forwarded."""
 
@@ -177,7 +199,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Not judged yet: the shell fetches these paths from the engine and judges again with their answers."""
+    """Not judged yet: the shell asks the engine and the host for these and judges again with their answers."""
 
     paths: tuple[str, ...]
 
@@ -196,4 +218,6 @@ class Context:
     """The oldest API version that the engine speaks."""
     own_container: str | None = None
     """The 64-hex id of the container that sockproxy runs in; None where it runs in none."""
+    host_root: bool = False
+    """Whether the host can be asked where its paths lead; a path is taken for what it says otherwise."""
     facts: Facts = field(default_factory=dict)

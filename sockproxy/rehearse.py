@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sockproxy.docker.body import serialise
+from sockproxy.docker.paths import clean
 from sockproxy.errors import Internal, Refusal
 from sockproxy.judge import call, early, judge, recognise, refusal
-from sockproxy.model import Absent, Allow, Ask, Context, Deny, Facts, JsonObject, Missing, Needs, Verdict
+from sockproxy.model import HOST, STAT, Absent, Allow, Ask, Context, Deny, Facts, JsonObject, Missing, Needs, Verdict
 from sockproxy.policy.load import Client, Policy, PolicyTest
 
 Answer: TypeAlias = Callable[[str], "JsonObject | Missing"]
@@ -80,11 +81,20 @@ def verdict_on(
 
 
 def stand_in(engine: Mapping[str, JsonObject]) -> Answer:
-    """What a test says that the engine answers; anything else is there under the name that it is asked by."""
+    """What a test says that the engine answers; anything else is there under the name that it is asked by.
+
+    A path of the host, and one in a container, leads to where it says, but for those that are told.
+    """
 
     def answer(path: str) -> JsonObject | Missing:
+        if path.startswith(HOST):
+            said = path.removeprefix(HOST)
+            return {"Path": clean(said) if said.startswith("/") else said, **engine.get(path, {})}
+        if path.startswith(STAT):
+            return engine.get(path, {})
         noun, _, rest = path.removeprefix("/").partition("/")
-        given: JsonObject = dict(engine.get(path, {}))
+        rest = rest.partition("?")[0]
+        given: JsonObject = dict(engine.get(path, engine.get(f"/{noun}/{rest}", {})))
         name = rest.removesuffix("/json")
         match noun:
             case "containers":
@@ -95,12 +105,21 @@ def stand_in(engine: Mapping[str, JsonObject]) -> Answer:
                 return {"Name": name, "Driver": "local", **given}
             case "networks":
                 return {"Name": name, "Driver": "bridge", **given}
-            case "services":
+            case "services" | "secrets" | "configs":
                 return {"Spec": {"Name": name}, **given}
+            case "tasks":
+                return {"ServiceID": name, **given}
+            case "plugins":
+                return {"Name": name, **given}
             case _:
                 return given
 
     return answer
+
+
+def knows_host(engine: Mapping[str, JsonObject]) -> bool:
+    """Whether paths of the host are among what is told: ``{"host:/srv/ci/x": {"Path": "/"}}`` is a link to the root."""
+    return any(key.startswith(HOST) for key in engine)
 
 
 def _run(test: PolicyTest, policy: Policy) -> Outcome:
@@ -111,7 +130,7 @@ def _run(test: PolicyTest, policy: Policy) -> Outcome:
         {},
         serialise(test.body) if test.has_body else None,
         policy=policy,
-        context=Context(engine_version=policy.api_max),
+        context=Context(engine_version=policy.api_max, host_root=knows_host(test.engine)),
         client=client,
         answer=stand_in(test.engine),
     )

@@ -25,7 +25,7 @@ FIELDS = {
     *("asks", "refused", "status", "bytes_in", "bytes_out", "seconds", "policy", "engine_version"),
 }
 
-BIND = Ask("bind", "/etc", "HostConfig.Binds[0]", read_only=True)
+BIND = Ask("bind", "/etc", "HostConfig.Binds[0]", read_only=True, nonrecursive=True)
 
 
 def a_fragment(**changes: Any) -> bytes:
@@ -86,8 +86,12 @@ def test_a_denial_is_one_line_with_every_field(log: AuditLog, file: Path) -> Non
         "verdict": "deny",
         "code": "ask_refused",
         "rule": "run",
-        "asks": [{"kind": "bind", "value": "/etc", "where": "HostConfig.Binds[0]", "read_only": True}],
-        "refused": [{"kind": "bind", "value": "/etc", "where": "HostConfig.Binds[0]", "read_only": True}],
+        "asks": [
+            {"kind": "bind", "value": "/etc", "where": "HostConfig.Binds[0]", "read_only": True, "nonrecursive": True}
+        ],
+        "refused": [
+            {"kind": "bind", "value": "/etc", "where": "HostConfig.Binds[0]", "read_only": True, "nonrecursive": True}
+        ],
         "status": 403,
         "bytes_in": 3000,
         "bytes_out": None,

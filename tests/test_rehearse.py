@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sockproxy.model import Allow, Context, Deny
+from sockproxy.docker.body import serialise
+from sockproxy.model import Allow, Context, Deny, JsonObject, Verdict
 from sockproxy.policy import presets
 from sockproxy.policy.load import load, loads
-from sockproxy.rehearse import run, verdict_on
+from sockproxy.rehearse import knows_host, run, stand_in, verdict_on
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -71,3 +72,46 @@ def test_a_request_is_judged_with_its_headers() -> None:
     assert isinstance(
         verdict_on("GET", "/info", {"Origin": "x"}, None, policy=load("read-only"), context=Context()), Deny
     )
+
+
+def test_a_path_of_the_host_leads_to_where_it_says_but_for_what_is_told() -> None:
+    policy = loads("version: 1\nrules:\n  - {id: a, allow: POST /containers/create, grant: {bind: /srv/ci/**}}\n")
+    facts: dict[str, JsonObject] = {"host:/srv/ci/x": {"Path": "/"}}
+    assert knows_host(facts)
+    assert not knows_host({"/containers/x/json": {}})
+
+    def judged(path: str) -> Verdict:
+        body = serialise({"Image": "x", "HostConfig": {"Binds": [f"{path}:/h"]}})
+        context = Context(host_root=True)
+        return verdict_on(
+            "POST", "/containers/create", {}, body, policy=policy, context=context, answer=stand_in(facts)
+        )
+
+    denied = judged("/srv/ci/x")
+    assert isinstance(denied, Deny)
+    assert [str(ask) for ask in denied.refused] == ["bind: /"]
+    assert isinstance(judged("/srv/ci/y"), Allow)
+
+
+def test_a_test_may_say_where_paths_lead() -> None:
+    policy = loads(
+        """
+version: 1
+rules:
+  - id: a
+    allow: [POST /containers/create, GET /containers/*/archive]
+    grant: {bind: /srv/**}
+    only: {archive: /data/**}
+tests:
+  - request: POST /containers/create
+    body: {Image: x, HostConfig: {Binds: ["/srv/x:/x"]}}
+    engine: {"host:/srv/x": {Path: /etc}}
+    expect: {refused: {bind: /etc}}
+  - request: GET /containers/web/archive?path=/data/l/x
+    engine: {"stat:web:/data/l": {linkTarget: /etc}}
+    expect: {refused: {archive: /etc/x}}
+  - request: GET /containers/web/archive?path=/data/l/x
+    expect: allowed
+"""
+    )
+    assert [outcome.problem for outcome in run(policy)] == ["", "", ""]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sockproxy.cli.options import DEFAULT_POLICY
+from sockproxy.cli.options import DEFAULT_POLICY, host_root_option
 from sockproxy.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Run the tests that stand in it, too.",
 )
-def check(policies: tuple[str, ...], tests: bool) -> None:
-    """Read policies, and say what they give away.
+@host_root_option
+def check(policies: tuple[str, ...], tests: bool, host_root: str | None) -> None:
+    """Read policies, and say what they give away: with --host-root, where symbolic links are seen. It is not read.
 
     Every mistake is printed as file:line:column. Without a name: the policy of SOCKPROXY_POLICY, or read-only.
 
@@ -32,11 +33,11 @@ def check(policies: tuple[str, ...], tests: bool) -> None:
     """
     worst = 0
     for source in policies or (os.environ.get("SOCKPROXY_POLICY") or DEFAULT_POLICY,):
-        worst = max(worst, _check(source, tests=tests))
+        worst = max(worst, _check(source, tests=tests, host_root=host_root is not None))
     click.get_current_context().exit(worst)
 
 
-def _check(source: str, *, tests: bool) -> int:
+def _check(source: str, *, tests: bool, host_root: bool) -> int:
     """Check one policy; its exit code."""
     from sockproxy.policy.load import load
 
@@ -46,21 +47,21 @@ def _check(source: str, *, tests: bool) -> int:
         click.echo(str(error), err=True)
         return 2
     click.secho(f"{source}: ok", bold=True)
-    for line in sheet(policy):
+    for line in sheet(policy, host_root=host_root):
         click.echo(f"  {line}")
     return _run_tests(policy) if tests else 0
 
 
-def sheet(policy: Policy) -> list[str]:
+def sheet(policy: Policy, *, host_root: bool = False) -> list[str]:
     """What to know of a policy before it is used, a line each: what it is, its roads to the host, its warnings."""
     from sockproxy.policy.review import review
 
-    found = review(policy)
+    found = review(policy, host_root=host_root)
     rules = len(policy.rules) + len(policy.deny_rules)
     lines = [f"policy `{policy.name}`, digest {policy.digest[:12]}, {rules} rules, {len(policy.tests)} tests"]
     lines += [f"road to the host: {road}" for road in found.roads]
     lines += [f"warning: {warning}" for warning in found.warnings]
-    return lines if found.roads else [*lines, found.lines[-1]]
+    return [*lines, *found.verdict]
 
 
 def _run_tests(policy: Policy) -> int:

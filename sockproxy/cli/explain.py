@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from sockproxy.cli.options import Lines, policy_option
+from sockproxy.cli.options import Lines, host_root_option, policy_option
 from sockproxy.cli.screen import table
 from sockproxy.docker.asks import KINDS
 from sockproxy.errors import ConfigurationError, EngineDown, Refusal
-from sockproxy.model import Absent, Allow, Ask, Context, Deny, JsonObject, Missing, Verdict
+from sockproxy.model import HOST, Absent, Allow, Ask, Context, Deny, JsonObject, Missing, Verdict
 from sockproxy.printable import printable
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Finding:
     show_envvar=True,
     help='JSON: what look-ups are answered, as in a policy\'s tests: {"/containers/db/json": {"Name": "/db"}}.',
 )
+@host_root_option
 @click.option("--json", "as_json", is_flag=True, envvar="SOCKPROXY_JSON", show_envvar=True, help="Print JSON.")
 def explain(
     policy: str,
@@ -99,6 +100,7 @@ def explain(
     client: str | None,
     engine: str | None,
     facts: IO[bytes] | None,
+    host_root: str | None,
     as_json: bool,
 ) -> None:
     """Judge one request, and say why: what it asks, what covers each ask and where, and what is missing.
@@ -114,7 +116,12 @@ def explain(
     the_policy = load(policy)
     whose = _client(the_policy, client)
     data = body.read() if body is not None else None
-    verdict = _judge(method, target.strip(), fields, data, the_policy, whose, engine=engine, facts=_facts(facts))
+    verdict = _judge(
+        *(method, target.strip(), fields, data, the_policy, whose),
+        engine=engine,
+        facts=_facts(facts),
+        host_root=host_root,
+    )
     show = _as_json if as_json else _as_text
     show(asked, _operation(method, target.strip()), verdict, the_policy)
     click.get_current_context().exit(0 if isinstance(verdict, Allow) else 1)
@@ -172,14 +179,17 @@ def _judge(
     *,
     engine: str | None,
     facts: dict[str, JsonObject],
+    host_root: str | None,
 ) -> Verdict:
-    """The verdict, with look-ups answered by the file, or by the engine where there is one."""
-    from sockproxy.rehearse import stand_in, verdict_on
+    """The verdict, with look-ups answered by the file, or by the engine and the host where they are there."""
+    from sockproxy.rehearse import knows_host, stand_in, verdict_on
 
     with ExitStack() as stack:
-        context, answer = Context(engine_version=policy.api_max), stand_in(facts)
+        context, answer = Context(engine_version=policy.api_max, host_root=knows_host(facts)), stand_in(facts)
         if engine is not None:
             context, answer = _asking(engine, stack)
+        if host_root is not None:
+            context, answer = replace(context, host_root=True), _led(host_root, answer, stack)
         return verdict_on(method, target, headers, body, policy=policy, context=context, client=client, answer=answer)
 
 
@@ -210,6 +220,20 @@ def _asking(engine: str, stack: ExitStack) -> tuple[Context, Answer]:
         return runner.run(lookups.context()), answer
     except EngineDown as error:
         raise ConfigurationError(error.message) from None
+
+
+def _led(host_root: str, otherwise: Answer, stack: ExitStack) -> Answer:
+    """A way to ask the host where its paths lead, and the engine, or who stands for it, everything else.
+
+    Raises:
+        ConfigurationError: the host's root cannot be used.
+    """
+    from sockproxy.proxy.host_root import HostRoot
+    from sockproxy.proxy.limits import Limits
+
+    root = HostRoot(host_root, seconds=Limits().lookup_seconds)
+    stack.callback(root.close)
+    return lambda key: root.fact(key) if key.startswith(HOST) else otherwise(key)
 
 
 def _operation(method: str, target: str) -> Operation | None:

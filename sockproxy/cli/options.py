@@ -71,6 +71,22 @@ def engine_option(words: str) -> Callable[[Any], Any]:
     )
 
 
+def _absolute(_context: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """A folder by its whole path: behind `check --host-root`, a policy's name would be taken for one."""
+    if path and not path.startswith("/"):
+        raise click.BadParameter(f"`{path}` is no absolute path: write where the host's root is mounted, such as /host")
+    return path or None
+
+
+host_root_option = click.option(
+    "--host-root",
+    metavar="FOLDER",
+    callback=_absolute,
+    envvar="SOCKPROXY_HOST_ROOT",
+    show_envvar=True,
+    help="Where the host's / is mounted, read-only: a bind is judged, and forwarded, as where its symbolic links lead.",
+)
+
 admin_option = click.option(
     "--admin",
     metavar="tcp://HOST:PORT|none",

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, Kind, PatternForm, Section
-from sockproxy.docker.inspectors import INSPECTED
+from sockproxy.docker.inspectors import ASKS_NOTHING, INSPECTED
 from sockproxy.docker.operations import OPERATIONS, Operation
 from sockproxy.policy import presets
 from sockproxy.policy.load import load
@@ -20,7 +20,10 @@ from sockproxy.policy.review import review
 FORMS: Final[Mapping[PatternForm, str]] = {
     "any": "`any` or `none`",
     "glob": "a glob",
-    "path": "a path glob: `/dir/**` is the folder and all below it; ` ro` behind it: read-only alone; ` shared`: too",
+    "path": (
+        "a path glob: `/dir/**` is the folder and all below it; ` ro` behind it: read-only alone;"
+        " ` ro nonrecursive`: also where what is mounted below stays writable; ` shared`: too"
+    ),
     "name": "a name glob, `label=key` or `label=key=value`",
     "volume": "a name glob, `label=key` or `label=key=value`; ` ro` behind it: read-only alone",
     "image": "`repo` (every tag), `repo:tag`, `repo@sha256:…`, globs in each; names are normalised as Docker does",
@@ -50,12 +53,21 @@ and covers all that it asks; a `deny` beats every `allow`; what nobody allowed i
 _PATTERNS: Final = """\
 A pattern is `any`, `none`, or a word with globs: `*` is any run of characters but `/`, `**` any run, and nothing else
 is special. Inside `[…]` a comma, `[` or `{` ends a word: quote it.
+
+Where `sockproxy run` can see the host's root (`--host-root`), a `bind` is judged as where it leads when its symbolic
+links are followed: grant `/run/docker.sock`, not `/var/run/docker.sock`.
+
+What is mounted below a read-only bind is read-only too since API 1.44 (and Linux 5.12). A client that speaks an older
+API to an engine that speaks 1.44, or asks for it, gets the older kind, which leaves that writable: it asks
+` ro nonrecursive`, and ` ro` does not cover it. Where nothing is mounted below, or its being writable does no harm,
+grant ` ro nonrecursive`.
 """
 
 
 _ENDPOINTS: Final = """\
 Rows of the Engine API that a rule can allow, as `METHOD /path`. Those marked *explicit* are taken in by a path that
-names them, never by a `**` in `allow`. An endpoint that is not here is refused, whatever a rule says.
+names them, never by a `**` in `allow`. Those that *ask nothing* are granted as they are: to allow the row is to allow
+all that it does. An endpoint that is not here is refused, whatever a rule says.
 """
 
 
@@ -111,7 +123,12 @@ def _endpoints() -> Iterator[str]:
 
 
 def _marks(operation: Operation) -> str:
-    marks = {"explicit": operation.explicit, "always open": operation.always, "a raw stream": operation.hijack}
+    marks = {
+        "explicit": operation.explicit,
+        "always open": operation.always,
+        "a raw stream": operation.hijack,
+        "asks nothing": operation.name in ASKS_NOTHING,
+    }
     return ", ".join(mark for mark, holds in marks.items() if holds)
 
 

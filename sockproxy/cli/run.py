@@ -7,7 +7,15 @@ from typing import Any, Final
 
 import click
 
-from sockproxy.cli.options import DEFAULT_LISTEN, Seconds, Several, admin_option, engine_option, policy_option
+from sockproxy.cli.options import (
+    DEFAULT_LISTEN,
+    Seconds,
+    Several,
+    admin_option,
+    engine_option,
+    host_root_option,
+    policy_option,
+)
 from sockproxy.proxy.limits import Limits
 
 LIMITS: Final = (
@@ -87,6 +95,7 @@ def _limits(command: Decorated) -> Decorated:
     show_envvar=True,
     help="The container that sockproxy runs in, which nobody may touch; found out where it can be.",
 )
+@host_root_option
 @click.option(
     "--wait-for-engine",
     is_flag=True,
@@ -112,6 +121,7 @@ def run(
     admin_hosts: tuple[str, ...],
     audit: tuple[str, ...],
     own_container: str | None,
+    host_root: str | None,
     wait_for_engine: bool,
     grace_seconds: float,
     **limits: Any,
@@ -134,6 +144,7 @@ def run(
         admin_hosts=admin_hosts,
         audit=audit,
         own_container=own_container,
+        host_root=host_root,
         wait_for_engine=wait_for_engine,
         grace_seconds=grace_seconds,
         limits=Limits(**limits),

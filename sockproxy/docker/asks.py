@@ -53,7 +53,7 @@ class Kind:
 # fmt: off
 _KINDS: Final = (
     Kind("privileged", "grant", "any", "`--privileged`, of a `container`, an `exec`, a `service` or a `plugin`", "any"),
-    Kind("bind", "grant", "path", "a host path given to a container, by any road; ` ro` if read-only, ` shared` if it propagates to the host", "/srv/ci/**"),
+    Kind("bind", "grant", "path", "a host path given to a container, by any road; ` ro` if read-only, ` ro nonrecursive` if what is mounted below stays writable, ` shared` if it propagates to the host", "/srv/ci/**"),
     Kind("volume-driver", "grant", "glob", "a volume driver other than `local`, and each option of any: `local type=nfs`", "local type=tmpfs"),
     Kind("network-driver", "grant", "glob", "a network driver other than `bridge`, each driver option, `ipam=…`, `config-from=…`", "overlay"),
     Kind("address", "grant", "glob", "a fixed address: `ip=…`, `mac=…`, `subnet=…`; `option k=v` on an endpoint", "ip=10.1.*"),
@@ -84,9 +84,9 @@ _KINDS: Final = (
     Kind("volume", "only", "volume", "a volume used, made, read or removed; ` ro` if used read-only; `(anonymous)` without a name", "shop_*"),
     Kind("network", "only", "name", "a network joined, made, read, changed or removed; the default one is `bridge`", "shop_*"),
     Kind("service", "only", "name", "a swarm service made, read, changed or removed", "shop_*"),
-    Kind("image", "only", "image", "an image run, pulled, pushed, saved, removed, tagged or used as cache", "python:3.*"),
+    Kind("image", "only", "image", "an image run, pulled, pushed, saved, removed, tagged or used as cache; a plugin counts as one", "python:3.*"),
     Kind("tag", "only", "image", "a name given to an image: by tag, build, commit or import", "registry.example.com/ci/**"),
-    Kind("registry", "only", "glob", "the registry of a login or a search", "registry.example.com"),
+    Kind("registry", "only", "glob", "the registry of a login, a search, or a look at what it has (`distribution`, a plugin's privileges)", "registry.example.com"),
     Kind("label", "only", "label", "a label put on a container or a service: `traefik.enable=true`", "app"),
     Kind("exec", "only", "glob", "the command of an exec, quoted as a shell would: `sh -c 'exit 0'`", "buildctl dial-stdio"),
     Kind("archive", "only", "path", "a path in a container that is copied from or into", "/data/**"),

@@ -439,6 +439,8 @@ class BadSelector(ValueError):
         self.hint = hint
 
 
+_LONGEST_SELECTOR: Final = 1000
+"""Characters. The longest that selects anything has some eighty; what follows need not be quick with more."""
 _PARAM: Final = re.compile(r"\{\w+\}|\*")
 
 
@@ -453,6 +455,8 @@ def select(selector: str, *, for_deny: bool = False) -> tuple[Operation, ...]:
         BadSelector: it is not of that form, or one of its alternatives selects no row: a ``deny`` with a
             word mistyped must not refuse less than it says.
     """
+    if len(selector) > _LONGEST_SELECTOR:
+        raise BadSelector(f"an endpoint of more than {_LONGEST_SELECTOR} characters")
     methods, _, path = selector.strip().partition(" ")
     path = path.strip()
     wanted = _methods(methods)

@@ -22,7 +22,11 @@ from sockproxy.errors import Malformed, VersionRefused
 from sockproxy.model import Context, Request, Version
 
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
-_ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+# The authority is not read, but must be one that Go takes for one.
+_ABSOLUTE: Final = re.compile(
+    rb"https?://(?:[A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\])(?::[0-9]{0,5})?(?=[/?#]|$)",
+    re.IGNORECASE,
+)
 _VERSIONED: Final = re.compile(r"/v([0-9]{1,4})\.([0-9]{1,4})(?=/)")
 _LIKE_A_VERSION: Final = re.compile(r"/[vV][0-9.]+(?:/|$)")
 _ESCAPE: Final = re.compile(rb"%([0-9a-fA-F]{2})?")

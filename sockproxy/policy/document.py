@@ -90,6 +90,8 @@ def read(text: str, file: str, problems: list[Problem]) -> Node | None:
         problems.append(_reworded(error, file, text))
     except RecursionError:
         problems.append(Problem(file, 0, 0, "lists in lists without end"))
+    except ValueError:  # from chr() and int() inside PyYAML, which map it to no error of their own
+        problems.append(Problem(file, 0, 0, "an escape or a `%` line that is none", "write the character itself"))
     return None
 
 
@@ -142,7 +144,7 @@ def _unwanted(event: yaml.Event, file: str) -> Problem | None:
 def _node(node: yaml.Node, file: str, problems: list[Problem]) -> Node:
     place = Place(file, node.start_mark.line + 1, node.start_mark.column + 1)
     if isinstance(node, yaml.ScalarNode):
-        return Scalar(place, node.value, node.style is not None)
+        return Scalar(place, _whole(node.value, place, problems), node.style is not None)
     if isinstance(node, yaml.SequenceNode):
         return Sequence(place, tuple(_node(item, file, problems) for item in node.value), bool(node.flow_style))
     assert isinstance(node, yaml.MappingNode)
@@ -167,6 +169,16 @@ def _node(node: yaml.Node, file: str, problems: list[Problem]) -> Node:
         entries.append((key, _node(raw_value, file, problems)))
     return Mapping(place, tuple(entries))
 
+
+def _whole(text: str, place: Place, problems: list[Problem]) -> str:
+    """A scalar's text; half a surrogate pair, which an escape can write, could be neither printed nor recorded."""
+    if _SURROGATE.search(text) is None:
+        return text
+    problems.append(place.problem("half a surrogate pair", "write the character itself"))
+    return _SURROGATE.sub("?", text)
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _QUOTE: Final = "quote a word that begins with one of * & ! | > % @ ` { [ or holds `: ` or ` #`"
 
@@ -217,7 +229,11 @@ def _reworded(error: yaml.YAMLError, file: str, text: str) -> Problem:
     return place.problem(f"not YAML: {said}", _QUOTE)
 
 
+# What ends a line to YAML, and so to every other place that is told.
+_LINE_END: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
 def _unprintable(error: yaml.reader.ReaderError, file: str, text: str) -> Problem:
-    line = text.count("\n", 0, error.position) + 1
-    column = error.position - text.rfind("\n", 0, error.position)
-    return Problem(file, line, column, f"the character U+{ord(text[error.position]):04X}", "write it as an escape")
+    lines = _LINE_END.split(text[: error.position])
+    problem = f"the character U+{ord(text[error.position]):04X}"
+    return Problem(file, len(lines), len(lines[-1]) + 1, problem, "write it as an escape")

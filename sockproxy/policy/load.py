@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingABC
@@ -20,10 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, Kind
-from sockproxy.docker.inspectors import INSPECTED
-from sockproxy.docker.operations import BY_NAME, METHODS, BadSelector, select
+from sockproxy.docker.operations import METHODS, BadSelector, Operation, select
 from sockproxy.errors import PolicyError, Problem
-from sockproxy.model import NEWEST_VERSION, OLDEST_VERSION, Ask, Json, JsonObject, Version
+from sockproxy.model import HOST, NEWEST_VERSION, OLDEST_VERSION, STAT, Ask, Json, JsonObject, Version
 from sockproxy.policy import presets
 from sockproxy.policy.document import Mapping, Node, Place, Scalar, Sequence, read
 from sockproxy.policy.patterns import BadPattern, Pattern, compile_denial, compile_pattern
@@ -81,7 +81,7 @@ def _find(source: str) -> Path:
     if preset is not None:
         return preset
     file = Path(source)
-    if not file.exists() and "/" not in source and not source.endswith((".yaml", ".yml")):
+    if not os.path.exists(file) and "/" not in source and not source.endswith((".yaml", ".yml")):  # noqa: PTH110
         raise PolicyError((Problem(source, 0, 0, "no such preset, and no such file", presets.nearest(source)),))
     return file
 
@@ -191,8 +191,9 @@ class _Loader:
         if preset is not None and preset.resolve() != Path(file).resolve():
             return preset
         beside = Path(file).parent / word.text
-        for path in (beside, beside.with_name(beside.name + ".yaml")):
-            if path.is_file():
+        for path in (beside, Path(f"{beside}.yaml")):
+            # Not `path.is_file()`: a word may be no name of a file at all, and then it is an OSError there.
+            if os.path.isfile(path):  # noqa: PTH113
                 return path
         self._wrong(word, f"`{word.text}` is no preset, and no file beside this one", presets.nearest(word.text))
         return None
@@ -313,25 +314,16 @@ class _Loader:
                 continue
             chosen.update(row.name for row in rows)
             if not for_deny:
-                self._check_inspected(word, chosen)
+                self._check_never(word, rows)
         node = item.get(key)
         if isinstance(node, Sequence) and not node.items:
             self._wrong(node, f"`{key}` is empty")
         return frozenset(chosen)
 
-    def _check_inspected(self, word: Scalar, chosen: set[str]) -> None:
-        unknown = sorted(name for name in chosen if name not in INSPECTED)
-        chosen.difference_update(unknown)
-        never = [name for name in unknown if BY_NAME[name].never]
-        if never:
-            self._wrong(word, f"`{word.text}` takes in {never[0]}, which can never be allowed")
-        elif unknown:
-            rows = ", ".join(f"{BY_NAME[name].method} {BY_NAME[name].template}" for name in unknown[:3])
-            self._wrong(
-                word,
-                f"`{word.text}` takes in {rows}, which this version cannot inspect and so cannot allow",
-                "name the rows that you need, without them",
-            )
+    def _check_never(self, word: Scalar, rows: Iterable[Operation]) -> None:
+        for row in rows:
+            if row.never:
+                self._wrong(word, f"`{word.text}` takes in {row.name}, which can never be allowed")
 
     def _check_tunnel(self, rule: Rule) -> None:
         granted = rule.grant.get("tunnel", ())
@@ -622,7 +614,7 @@ class _Loader:
         answers: dict[str, JsonObject] = {}
         for key, value in node.entries:
             answer = _json(value)
-            if not key.text.startswith("/") or not isinstance(answer, dict):
+            if not key.text.startswith(("/", HOST, STAT)) or not isinstance(answer, dict):
                 self._wrong(key, f"`{key.text}` is no look-up", "for example `/containers/db/json: {Name: /db}`")
                 continue
             answers[key.text] = answer

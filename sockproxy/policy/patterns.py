@@ -102,41 +102,60 @@ def _glob_form(kind: Kind, text: str) -> Test:
 
 
 def _path_form(kind: Kind, text: str) -> Test:
-    match, read_only, shared = _path(kind, text)
+    match, suffixes = _path(kind, text)
+    read_only, shallow, shared = suffixes.read_only, suffixes.nonrecursive, suffixes.shared
 
     def test(ask: Ask) -> bool:
-        if (read_only and not ask.read_only) or (ask.shared and not shared):
+        if read_only and (not ask.read_only or (ask.nonrecursive and not shallow)):
             return False
-        return match(ask.value)
+        return (shared or not ask.shared) and match(ask.value)
 
     return test
 
 
 def _path_denial(kind: Kind, text: str) -> Test:
-    # To share a bind with the host is to ask more of it, never a way out of a denial.
-    match, read_only, _ = _path(kind, text)
-    return lambda ask: (ask.read_only or not read_only) and match(ask.value)
+    # To share a bind with the host, or to leave writable what is below it, is to ask more, never a way out of a denial.
+    match, suffixes = _path(kind, text)
+    return lambda ask: (ask.read_only or not suffixes.read_only) and match(ask.value)
 
 
-def _path(kind: Kind, text: str) -> tuple[Matcher, bool, bool]:
-    path, read_only, shared = _cut_suffixes(text)
-    if kind.name != "bind" and (read_only or shared):
+def _path(kind: Kind, text: str) -> tuple[Matcher, Suffixes]:
+    path, suffixes = cut_suffixes(text)
+    if kind.name != "bind" and suffixes != _NO_SUFFIXES:
         raise BadPattern(f"`{text}`: `{kind.name}` takes no ` ro` or ` shared`")
+    if suffixes.nonrecursive and not suffixes.read_only:
+        raise BadPattern(f"`{text}`: ` nonrecursive` is a way to be read-only", f"did you mean {path} ro nonrecursive?")
     if not path.startswith("/") and not path.startswith("**"):
         raise BadPattern(f"`{text}` is no absolute path", "a path begins with `/`")
     bare = path.removesuffix("/**") or "/"
     if path.startswith("/") and clean(bare) != bare:
         below = path[len(bare) :] if path.endswith("/**") else ""
         raise BadPattern(f"`{text}` is not a clean path", f"did you mean {clean(bare).rstrip('/') + below or '/'}?")
-    return path_glob(path), read_only, shared
+    return path_glob(path), suffixes
 
 
-def _cut_suffixes(text: str) -> tuple[str, bool, bool]:
+@dataclass(frozen=True, slots=True)
+class Suffixes:
+    """The words behind a path or the name of a volume."""
+
+    read_only: bool = False
+    """`` ro``: taken read-only alone."""
+    nonrecursive: bool = False
+    """`` nonrecursive``: also where what is mounted below stays writable."""
+    shared: bool = False
+    """`` shared``: also where mounts propagate to the host."""
+
+
+_NO_SUFFIXES: Final = Suffixes()
+
+
+def cut_suffixes(text: str) -> tuple[str, Suffixes]:
+    """A pattern without the words behind it, and what they say."""
     words = text.split(" ")
-    suffixes = set()
-    while len(words) > 1 and words[-1] in ("ro", "shared"):
-        suffixes.add(words.pop())
-    return " ".join(words), "ro" in suffixes, "shared" in suffixes
+    found = set()
+    while len(words) > 1 and words[-1] in ("ro", "nonrecursive", "shared"):
+        found.add(words.pop())
+    return " ".join(words), Suffixes("ro" in found, "nonrecursive" in found, "shared" in found)
 
 
 def _name_form(kind: Kind, text: str) -> Test:
@@ -159,11 +178,11 @@ def _labelled(text: str) -> Test:
 
 
 def _volume_form(kind: Kind, text: str) -> Test:
-    name, read_only, shared = _cut_suffixes(text)
-    if shared:
-        raise BadPattern(f"`{text}`: a volume is not ` shared`")
+    name, suffixes = cut_suffixes(text)
+    if suffixes.shared or suffixes.nonrecursive:
+        raise BadPattern(f"`{text}`: a volume is not ` {'shared' if suffixes.shared else 'nonrecursive'}`")
     test = _anything if name in ("any", "**") else _name_form(kind, name)
-    return (lambda ask: ask.read_only and test(ask)) if read_only else test
+    return (lambda ask: ask.read_only and test(ask)) if suffixes.read_only else test
 
 
 def _image_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form

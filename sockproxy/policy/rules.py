@@ -141,8 +141,9 @@ class Policy:
         self._denies = _by_operation(deny_rules)
         everyone: list[Client | None] = [None, *clients]
         self._rules = {_key(client): _by_operation(self._of(client)) for client in everyone}
+        binding = {_key(client) for client in everyone if any(map(_binds, self._of(client)))}
         self._held = {
-            key: {name: self._holds(name, chosen) for name, chosen in index.items()}
+            key: {name: self._holds(name, chosen, binds=key in binding) for name, chosen in index.items()}
             for key, index in self._rules.items()
         }
 
@@ -151,9 +152,11 @@ class Policy:
             return self.rules
         return tuple(rule for rule in self.rules if rule.id in client.rules)
 
-    def _holds(self, operation: str, rules: tuple[Rule, ...]) -> frozenset[str]:
+    def _holds(self, operation: str, rules: tuple[Rule, ...], *, binds: bool) -> frozenset[str]:
         kinds = {kind for rule in rules for kind in rule.only}
         kinds.update(kind for denial in self._denies.get(operation, ()) for kind in denial.asking)
+        if binds:
+            kinds.add("bind")
         if any(rule.require for rule in rules):
             kinds.add("require")
         return frozenset(kinds)
@@ -167,7 +170,11 @@ class Policy:
         return self._denies.get(operation, ())
 
     def held(self, operation: str, client: Client | None = None) -> frozenset[str]:
-        """The kinds of asks that some rule for this operation holds to something."""
+        """The kinds of asks that some rule for this operation holds to something.
+
+        `bind` is among them where any rule of the client's grants host paths, for whatever operation: what it may have
+        put into one matters wherever that is mounted again.
+        """
         return self._held[_key(client)].get(operation, frozenset())
 
     def client_of(self, peer: Peer) -> Client | None:
@@ -179,6 +186,10 @@ class Policy:
 
 
 AnyRule = TypeVar("AnyRule", Rule, DenyRule)
+
+
+def _binds(rule: Rule) -> bool:
+    return any(pattern.text != "none" for pattern in rule.grant.get("bind", ()))
 
 
 def _key(client: Client | None) -> str | None:

@@ -251,7 +251,7 @@ def _candidates(ask: Ask, kind: Kind) -> Iterator[str]:
         value = (ask.aliases[0] if ask.aliases else value).removeprefix(f"{DEFAULT_REGISTRY}/library/")
         value = value.removesuffix(":*") if "@" not in value else value
     elif kind.form in ("path", "volume"):
-        suffixes = (" ro" if ask.read_only else "") + (" shared" if ask.shared else "")
+        suffixes = ask.suffixes
     yield value + suffixes
     if value:
         yield f"{value}*{suffixes}"
@@ -283,9 +283,14 @@ def size(name: str, amount: int) -> str:
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/_.][A-Za-z0-9/_.*=+@:-]*(?: [A-Za-z0-9/_.*=+@-]+)*")
 
 
+_YAML_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off"})
+"""What other readers of YAML than ours take for no text."""
+
+
 def _word(text: str) -> str:
     """A word as it may stand inside `[…]`: quoted where YAML, or a reader, could take it for something else."""
-    if _PLAIN.fullmatch(text) and ": " not in text and not text.endswith(":"):
+    plain = _PLAIN.fullmatch(text) and ": " not in text and not text.endswith(":")
+    if plain and text.lower() not in _YAML_WORDS:
         return text
     escaped = "".join(_escape(char) for char in text)
     return f'"{escaped}"'

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from sockproxy import judge
-from sockproxy.audit import AuditError, AuditLog, Event, VerdictWord, fragment
+from sockproxy.audit import AuditError, AuditLog, Event, VerdictWord, as_failed, fragment
 from sockproxy.docker.operations import Operation
 from sockproxy.errors import Code, EngineDown, Internal, Malformed, Refusal, TooLarge
 from sockproxy.metrics import Metrics
@@ -308,12 +308,14 @@ class Gateway:
         if known.event == "start":
             self._metrics.stream_opened(name)
             exchange.endless = known.forward.method == "GET" or name == "ContainerWait"
+        ended = known.fragment
         try:
             if known.forward.hijacks:
                 await self._hijack(known, exchange, send, request_id)
             else:
                 await self._exchange(known, exchange, receive, send, request_id)
         except Refusal as error:
+            ended = as_failed(known.fragment, error.code)
             await _fail(error, exchange, send, request_id)
         finally:
             seconds = time.perf_counter() - began
@@ -322,7 +324,7 @@ class Gateway:
             self._metrics.finished(name, seconds, exchange.bytes_in, exchange.bytes_out)
             try:
                 self._audit.write(
-                    known.fragment,
+                    ended,
                     id=request_id,
                     event="end",
                     peer=peer,

@@ -7,6 +7,8 @@ extension), since ``httpx.URL`` would tidy ``/a/../b`` into another question.
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import logging
 import re
 import socket
@@ -18,9 +20,10 @@ import httpx
 
 from sockproxy.docker.request import encode_target
 from sockproxy.errors import EngineDown
-from sockproxy.model import Context, Json, JsonObject, Missing, Version
+from sockproxy.model import HOST, STAT, SWARM_SCOPE, Context, Json, JsonObject, Missing, Version
 from sockproxy.proxy.address import Address
 from sockproxy.proxy.engine import Notice
+from sockproxy.proxy.host_root import HostRoot
 from sockproxy.proxy.limits import Limits
 
 _log = logging.getLogger("sockproxy")
@@ -43,10 +46,14 @@ class Lookups:
         *,
         notice: Callable[[Notice], None] = lambda _: None,
         own_container: str | None = None,
+        host_root: HostRoot | None = None,
         mountinfo: Path = Path("/proc/self/mountinfo"),
         hostname: Callable[[], str] = socket.gethostname,
     ) -> None:
-        """``own_container`` names the container that sockproxy runs in, where it cannot find that out itself."""
+        """``own_container`` names the container that sockproxy runs in, where it cannot find that out itself.
+
+        ``host_root`` answers for paths of the host, where its root can be seen.
+        """
         self._address = address
         transport = httpx.AsyncHTTPTransport(uds=address.path)
         host = "engine" if address.path is not None else str(address).removeprefix("tcp://")
@@ -54,6 +61,7 @@ class Lookups:
         self._http = httpx.AsyncClient(transport=transport, timeout=limits.lookup_seconds, trust_env=False)
         self._notice = notice
         self._own_container = own_container
+        self._host_root = host_root
         self._mountinfo = mountinfo
         self._hostname = hostname
         self._lock = asyncio.Lock()
@@ -79,21 +87,37 @@ class Lookups:
                 # Engines before 17.06 tell no minimum; their own was 1.12.
                 oldest = _version(told.get("MinAPIVersion")) or (1, 12)
                 own = await self._own()
-                self.known = Context(engine_version=newest, engine_minimum=oldest, own_container=own)
+                self.known = Context(
+                    engine_version=newest,
+                    engine_minimum=oldest,
+                    own_container=own,
+                    host_root=self._host_root is not None,
+                )
             return self.known
 
     def forget(self) -> None:
         """The engine went away: it may come back as another version."""
         self.known = None
 
-    async def facts(self, paths: Iterable[str]) -> dict[str, JsonObject | Missing]:
-        """What the engine answers to each path (unversioned, decoded).
+    async def facts(self, keys: Iterable[str]) -> dict[str, JsonObject | Missing]:
+        """What is answered to each key of `Facts`.
+
+        To a path (unversioned, decoded; see `SWARM_SCOPE`) and to ``stat:<id>:/tmp`` by the engine,
+        to ``host:/srv`` by the host's root.
 
         Raises:
             EngineDown: it cannot be asked, or fails.
         """
-        wanted = tuple(paths)
-        return dict(zip(wanted, await asyncio.gather(*map(self._get, wanted)), strict=True))
+        wanted = tuple(keys)
+        asked = [key for key in wanted if not key.startswith(HOST)]
+        host = await self._led(tuple(key for key in wanted if key.startswith(HOST)))
+        answers = (self._stat(key) if key.startswith(STAT) else self._get(key) for key in asked)
+        return {**host, **dict(zip(asked, await asyncio.gather(*answers), strict=True))}
+
+    async def _led(self, keys: tuple[str, ...]) -> dict[str, JsonObject | Missing]:
+        if self._host_root is None:
+            return dict.fromkeys(keys, Missing(409, "the host's root cannot be seen"))
+        return await self._host_root.facts(keys)
 
     async def ping(self) -> None:
         """Ask the engine whether it is there.
@@ -109,18 +133,42 @@ class Lookups:
         """Close the connections."""
         await self._http.aclose()
 
+    async def _stat(self, key: str) -> JsonObject | Missing:
+        """What the engine says of a path in a container: the header of a HEAD (moby, container/copy.go)."""
+        container, _, path = key.removeprefix(STAT).partition(":")
+        target = encode_target(None, f"/containers/{container}/archive", (("path", path),)).encode("ascii")
+        request = self._http.build_request("HEAD", self._url, extensions={"target": target})
+        try:
+            answer = await self._http.send(request, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise self._lost(error) from error
+        self._notice("reached")
+        if 400 <= answer.status_code < 500:
+            return Missing(answer.status_code, f"no such path in the container: {path}")
+        try:
+            told = json.loads(base64.b64decode(answer.headers.get("X-Docker-Container-Path-Stat", ""), validate=True))
+        except ValueError as error:
+            raise EngineDown(f"the engine does not tell what {path} in a container is") from error
+        if answer.status_code != 200 or not isinstance(told, dict):
+            raise EngineDown(f"the engine answered HEAD of {path} in a container with status {answer.status_code}")
+        return told
+
+    def _lost(self, error: httpx.HTTPError) -> EngineDown:
+        away = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        self._notice("unreachable" if away else "lost")
+        why = str(error) or type(error).__name__
+        return EngineDown(f"cannot ask the engine at {self._address}: {why}", status=503 if away else 502)
+
     async def _get(self, path: str) -> JsonObject | Missing:
         try:
             status, told = await self._ask(path)
         except httpx.HTTPError as error:
-            away = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-            self._notice("unreachable" if away else "lost")
-            why = str(error) or type(error).__name__
-            raise EngineDown(f"cannot ask the engine at {self._address}: {why}", status=503 if away else 502) from error
+            raise self._lost(error) from error
         except ValueError as error:
             raise EngineDown(f"the engine's answer to GET {path} is no JSON") from error
         self._notice("reached")
-        if 400 <= status < 500:
+        # 503 is how an engine says that it is in no swarm, or in a locked one.
+        if 400 <= status < 500 or status == 503:
             message = told.get("message") if isinstance(told, dict) else None
             return Missing(status, message if isinstance(message, str) else f"no such thing: {path}")
         if status != 200 or not isinstance(told, dict):
@@ -128,7 +176,8 @@ class Lookups:
         return told
 
     async def _ask(self, path: str) -> tuple[int, Json]:
-        target = encode_target(None, path, ()).encode("ascii")
+        query = (("scope", "swarm"),) if path.endswith(SWARM_SCOPE) else ()
+        target = encode_target(None, path.removesuffix(SWARM_SCOPE), query).encode("ascii")
         request = self._http.build_request("GET", self._url, extensions={"target": target})
         answer = await self._http.send(request, stream=True, follow_redirects=False)
         try:

@@ -17,7 +17,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from sockproxy.proxy.address import Address, why_unreachable
 from sockproxy.proxy.edge import Edge
 from sockproxy.proxy.engine import Engine, Notice
 from sockproxy.proxy.gateway import Gateway
+from sockproxy.proxy.host_root import HostRoot
 from sockproxy.proxy.limits import Limits
 from sockproxy.proxy.live import Live
 from sockproxy.proxy.lookups import Lookups
@@ -65,6 +66,8 @@ class Settings:
     """How long a stopping server waits for ordinary answers."""
     own_container: str | None = None
     """The id or name of the container that sockproxy runs in, where it cannot find out itself."""
+    host_root: str | None = None
+    """The folder where the host's root is mounted; None where symbolic links on the host cannot be seen."""
     wait_for_engine: bool = False
     """Start even where the engine's socket is not there yet."""
 
@@ -140,13 +143,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         listeners = tuple(map(listen.parse, settings.listen))
         admin_listener = _admin_listener(settings.admin)
         check_engine(address, wait=settings.wait_for_engine)
+        host_root = stack.enter_context(_host_root(settings))
         audit = AuditLog(settings.audit)
         stack.callback(audit.close)
         sockets = [stack.enter_context(listen.bound(listener)) for listener in listeners]
         admin_socket = stack.enter_context(listen.bound(admin_listener)) if admin_listener is not None else None
 
         metrics = Metrics()
-        house = _House(settings, address, live, audit, metrics)
+        house = _House(settings, address, live, audit, metrics, host_root)
         stack.push_async_callback(house.close)
         server = Running(
             addresses=tuple(map(listen.address, listeners, sockets)),
@@ -162,20 +166,34 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             await stack.enter_async_context(listen.serving(pages, [admin_socket], http="httptools", grace=1.0))
         edge = Edge.within(settings.limits)
         await stack.enter_async_context(listen.serving(house.gateway, sockets, http=edge, grace=settings.grace_seconds))
-        _say_hello(live, address, listeners, server)
+        _say_hello(live, address, listeners, server, host_root=host_root is not None)
         yield server
 
 
 class _House:
     """What one server is made of."""
 
-    def __init__(self, settings: Settings, address: Address, live: Live, audit: AuditLog, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        address: Address,
+        live: Live,
+        audit: AuditLog,
+        metrics: Metrics,
+        host_root: HostRoot | None,
+    ) -> None:
         self._live = live
         self._metrics = metrics
         self._address = address
         self.up: bool | None = None
         """Whether the engine answered when it was last asked; None before that."""
-        self.lookups = Lookups(address, settings.limits, notice=self._notice, own_container=settings.own_container)
+        self.lookups = Lookups(
+            address,
+            settings.limits,
+            notice=self._notice,
+            own_container=settings.own_container,
+            host_root=host_root,
+        )
         self.engine = Engine(address, settings.limits, notice=self._notice)
         self.gateway = Gateway(
             live=live,
@@ -233,6 +251,29 @@ class _House:
         await self.lookups.close()
 
 
+@contextlib.contextmanager
+def _host_root(settings: Settings) -> Iterator[HostRoot | None]:
+    """The host's root, where the settings name one.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
+    if settings.host_root is None:
+        yield None
+        return
+    root = HostRoot(settings.host_root, seconds=settings.limits.lookup_seconds)
+    if root.lacks:
+        _log.warning(
+            "the host's root `%s` has no %s: a link is seen only where it is the root that the engine mounts from",
+            root.path,
+            " and no ".join(root.lacks),
+        )
+    try:
+        yield root
+    finally:
+        root.close()
+
+
 def _admin_listener(text: str | None) -> listen.TcpListener | None:
     if text is None:
         return None
@@ -270,13 +311,15 @@ def check_engine(address: Address, *, wait: bool) -> None:
         _log.warning("%s; requests are answered 503 until it is", why_unreachable(address, error))
 
 
-def _say_hello(live: Live, address: Address, listeners: tuple[listen.Listener, ...], server: Running) -> None:
+def _say_hello(
+    live: Live, address: Address, listeners: tuple[listen.Listener, ...], server: Running, *, host_root: bool
+) -> None:
     policy = live.policy
     where = ", ".join(server.addresses)
     _log.warning("policy `%s` (%s) in front of %s, listening on %s", policy.name, policy.digest[:12], address, where)
     if server.admin is not None:
         _log.warning("health, metrics and the live page: %s", server.admin.replace("tcp://", "http://", 1))
-    for line in review(policy).lines:
+    for line in review(policy, host_root=host_root).lines:
         _log.warning("%s", line)
     for listener in listeners:
         if listener.exposed:

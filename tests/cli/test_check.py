@@ -66,6 +66,22 @@ def test_check_names_the_symbolic_link_of_a_writable_bind(sockproxy: Sockproxy) 
     assert "no road to the host" not in shown
 
 
+def test_check_is_told_whether_links_are_seen(sockproxy: Sockproxy) -> None:
+    for shown in (
+        sockproxy("check", "--host-root", "/host", "jenkins-agent").stdout,
+        sockproxy("check", "jenkins-agent", env={"SOCKPROXY_HOST_ROOT": "/host"}).stdout,
+    ):
+        assert "one plants a link" not in shown
+        assert "leaves `restart` free" in shown
+    assert "one plants a link" in sockproxy("check", "jenkins-agent", env={"SOCKPROXY_HOST_ROOT": ""}).stdout
+
+
+def test_a_policy_is_not_taken_for_the_host_s_root(sockproxy: Sockproxy) -> None:
+    result = sockproxy("check", "--host-root", "jenkins-agent")
+    assert result.exit_code == 2
+    assert "no absolute path: write where the host's root is mounted" in result.stderr
+
+
 def test_check_without_a_name_takes_the_variable_or_read_only(sockproxy: Sockproxy) -> None:
     assert sockproxy("check").stdout.startswith("read-only: ok\n")
     assert sockproxy("check", env={"SOCKPROXY_POLICY": "traefik"}).stdout.startswith("traefik: ok\n")

@@ -136,6 +136,22 @@ def test_facts_stand_for_the_engine(sockproxy: Sockproxy, policy: Write, tmp_pat
     assert sockproxy(*words, "--engine-facts", str(facts)).exit_code == 2
 
 
+def test_facts_and_the_host_say_where_a_path_leads(sockproxy: Sockproxy, policy: Write, tmp_path: Path) -> None:
+    body = '{"Image": "busybox", "HostConfig": {"Memory": 1048576, "Binds": ["/srv/ci/x:/a"]}}'
+    words = ("explain", "--policy", str(policy(POLICY)), "--request", CREATE, "--body", "-")
+    assert sockproxy(*words, input=body).exit_code == 0
+    facts = tmp_path / "facts.json"
+    facts.write_text('{"host:/srv/ci/x": {"Path": "/etc"}}')
+    told = sockproxy(*words, "--engine-facts", str(facts), input=body)
+    assert "bind: /etc" in told.stdout
+    (tmp_path / "host/srv/ci").mkdir(parents=True)
+    (tmp_path / "host/srv/ci/x").symlink_to("/root")
+    seen = sockproxy(*words, "--host-root", str(tmp_path / "host"), input=body)
+    assert seen.exit_code == 1
+    assert "bind: /root" in seen.stdout
+    assert sockproxy(*words, "--host-root", "/no/such", input=body).exit_code == 2
+
+
 def test_json_has_the_same_for_programs(sockproxy: Sockproxy, policy: Write) -> None:
     path = policy(POLICY)
     result = sockproxy("explain", "--json", "--policy", str(path), "--request", CREATE, "--body", "-", input=BODY)

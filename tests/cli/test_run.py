@@ -132,6 +132,27 @@ def test_at_start_it_says_what_the_policy_gives_away_and_to_whom(spawn: Spawn, e
     said(process, "everyone who can connect to it has the policy")
 
 
+def test_with_the_host_s_root_it_says_no_more_of_links(spawn: Spawn, engine_socket: Path) -> None:
+    words = (*ANY, "--policy", "jenkins-agent", "--admin", "none", "--audit", "/dev/null")
+    process = spawn("run", "--engine", f"unix://{engine_socket}", *words, env={"SOCKPROXY_HOST_ROOT": "/"})
+    assert process.stderr is not None
+    lines: list[str] = []
+    for line in process.stderr:
+        lines.append(line)
+        if "between sockproxy's look and the engine's mount" in line:
+            break
+    shown = "".join(lines)
+    assert "leaves `restart` free" in shown
+    assert "one plants a link" not in shown
+
+
+def test_a_host_s_root_that_is_not_there_is_said_with_exit_code_2(spawn: Spawn, engine_socket: Path) -> None:
+    process = spawn("run", "--engine", f"unix://{engine_socket}", *ANY, "--host-root", "/no/such/folder")
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert "the host's root `/no/such/folder` cannot be used: No such file or directory" in err
+
+
 def test_a_port_in_use_is_said_with_exit_code_2(spawn: Spawn, engine_socket: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -12,7 +12,7 @@ from sockproxy.docker.call import Call
 from sockproxy.docker.inspectors import inspect
 from sockproxy.docker.operations import identify
 from sockproxy.docker.request import canonical
-from sockproxy.model import Ask, Context, Inspection, JsonObject, Missing
+from sockproxy.model import HOST, NEWEST_VERSION, STAT, Ask, Context, Inspection, JsonObject, Missing
 
 OWN = "0e" * 32
 """The id of sockproxy's own container in these tests."""
@@ -32,6 +32,8 @@ class Engine:
         self.asked.append(path)
         if path in self.facts:
             return self.facts[path]
+        if path.startswith(STAT):
+            return {}
         noun, name = path.split("/")[1:3]
         match noun:
             case "containers":
@@ -53,8 +55,14 @@ def inspected(
     own: str | None = None,
     headers: Mapping[str, str] | None = None,
     version: tuple[int, int] = (1, 51),
+    speaks: tuple[int, int] = NEWEST_VERSION,
+    links: Mapping[str, str | None] | None = None,
 ) -> Inspection:
-    """The inspection of a request such as ``POST /containers/create?name=a``, with every look-up answered."""
+    """The inspection of a request such as ``POST /containers/create?name=a``, with every look-up answered.
+
+    ``speaks`` is the engine's version. ``links`` are the host's, where sockproxy can see its root: a path to where it
+    leads, or None where nobody knows; any other leads to where it says.
+    """
     engine = engine if isinstance(engine, Engine) else Engine(engine or {})
     method, _, target = request.partition(" ")
     sent = [(name.encode(), value.encode()) for name, value in {"Host": "docker", **(headers or {})}.items()]
@@ -64,12 +72,20 @@ def inspected(
         json_body.parse(body if isinstance(body, bytes) else json.dumps(body).encode()) if body is not None else None
     )
     call = Call(canonical_request, operation, params, canonical_request.version or version, parsed)
-    context = Context(own_container=own)
+    context = Context(engine_version=speaks, own_container=own, host_root=links is not None)
+
+    def answer(key: str) -> JsonObject | Missing:
+        if not key.startswith(HOST):
+            return engine.answer(key)
+        path = key.removeprefix(HOST)
+        led = (links or {}).get(path, path)
+        return Missing(409, "nobody knows") if led is None else {"Path": led}
+
     for _ in range(6):
         inspection = inspect(call, context, frozenset(held))
         if not inspection.needs:
             return inspection
-        context = replace(context, facts={**context.facts, **{path: engine.answer(path) for path in inspection.needs}})
+        context = replace(context, facts={**context.facts, **{key: answer(key) for key in inspection.needs}})
     raise AssertionError("look-ups without end")
 
 

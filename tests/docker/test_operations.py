@@ -154,11 +154,19 @@ def test_alternatives_and_heads() -> None:
     assert {row.name for row in select("GET /secrets/**", for_deny=True)} == {"SecretList", "SecretInspect"}
 
 
+def test_a_selector_has_a_bound() -> None:
+    with pytest.raises(BadSelector, match="more than 1000 characters"):
+        select("GET /" + "*" * 200_000)
+
+
 def test_unknown_parameters_are_asked_for_and_echoed_ones_dropped() -> None:
     known, asks = read_query(BY_NAME["ContainerStart"], [("detachKeys", "ctrl-p"), ("new", "1"), ("empty", "")])
     assert known == (("detachKeys", "ctrl-p"), ("new", "1"))
     assert [str(ask) for ask in asks] == ["query: new"]
     assert read_query(BY_NAME["ContainerStop"], [("t", "5"), ("hijack", "true")]) == ((("t", "5"),), ())
+    # dockerode sends an array of its options as one key that comes again and again.
+    assert read_query(BY_NAME["ContainerCreate"], [("Cmd", "a"), ("Cmd", "b"), ("name", "w")]) == ((("name", "w"),), ())
+    assert read_query(BY_NAME["ImagePush"], [("tag", "1"), ("authconfig", "{}")]) == ((("tag", "1"),), ())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sockproxy.docker.asks import KINDS
 from sockproxy.model import Ask
-from sockproxy.policy.patterns import BadPattern, compile_pattern, glob, path_glob
+from sockproxy.policy.patterns import BadPattern, compile_denial, compile_pattern, glob, path_glob
 
 
 def matches(kind: str, pattern: str, value: str, **more: object) -> bool:
@@ -105,21 +105,58 @@ def test_a_pattern_matches(kind: str, pattern: str, value: str, expected: bool) 
 
 
 @pytest.mark.parametrize(
-    ("pattern", "read_only", "shared", "expected"),
+    ("pattern", "asked", "expected"),
     [
-        ("/a", False, False, True),
-        ("/a", True, False, True),
-        ("/a", False, True, False),
-        ("/a ro", True, False, True),
-        ("/a ro", False, False, False),
-        ("/a shared", False, True, True),
-        ("/a shared", False, False, True),
-        ("/a ro shared", True, True, True),
-        ("/a ro shared", False, True, False),
+        ("/a", "", True),
+        ("/a", "ro", True),
+        ("/a", "ro nonrecursive", True),
+        ("/a", "shared", False),
+        ("/a ro", "ro", True),
+        ("/a ro", "ro nonrecursive", False),
+        ("/a ro", "", False),
+        ("/a ro nonrecursive", "ro", True),
+        ("/a ro nonrecursive", "ro nonrecursive", True),
+        ("/a ro nonrecursive", "", False),
+        ("/a ro nonrecursive", "ro shared", False),
+        ("/a shared", "shared", True),
+        ("/a shared", "", True),
+        ("/a ro shared", "ro shared", True),
+        ("/a ro shared", "shared", False),
+        ("/a ro shared", "ro nonrecursive shared", False),
+        ("/a ro nonrecursive shared", "ro nonrecursive shared", True),
+        ("/a shared ro nonrecursive", "ro nonrecursive shared", True),
     ],
 )
-def test_the_suffixes_of_a_bind(pattern: str, read_only: bool, shared: bool, expected: bool) -> None:
-    assert matches("bind", pattern, "/a", read_only=read_only, shared=shared) is expected
+def test_the_suffixes_of_a_bind(pattern: str, asked: str, expected: bool) -> None:
+    words = asked.split()
+    suffixes = {"read_only": "ro" in words, "nonrecursive": "nonrecursive" in words, "shared": "shared" in words}
+    assert matches("bind", pattern, "/a", **suffixes) is expected
+    assert not matches("bind", pattern, "/b", **suffixes)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "asked"),
+    [
+        ("/a", ""),
+        ("/a", "ro nonrecursive"),
+        ("/a ro", "ro"),
+        ("/a ro", "ro nonrecursive"),
+        ("/a ro nonrecursive", "ro nonrecursive"),
+        ("/a ro", "ro shared"),
+    ],
+)
+def test_who_denies_a_bind_denies_what_asks_more_of_it(pattern: str, asked: str) -> None:
+    words = asked.split()
+    denies = compile_denial(KINDS["bind"], pattern).matches
+    ask = Ask("bind", "/a", "", read_only="ro" in words, nonrecursive="nonrecursive" in words, shared="shared" in words)
+    assert denies(ask)
+    assert denies(Ask("bind", "/a", "")) is not pattern.startswith("/a ro")
+
+
+def test_a_suffix_that_says_nothing_alone_says_what_was_meant() -> None:
+    with pytest.raises(BadPattern) as caught:
+        compile_pattern(KINDS["bind"], "/a nonrecursive")
+    assert caught.value.hint == "did you mean /a ro nonrecursive?"
 
 
 def test_labels_and_aliases_are_names_too() -> None:
@@ -148,6 +185,8 @@ def test_a_volume_read_only() -> None:
         ("bind", "/srv/"),
         ("archive", "/data ro"),
         ("volume", "x shared"),
+        ("volume", "x ro nonrecursive"),
+        ("archive", "/data nonrecursive"),
         ("capability", "net admin"),
         ("device", "fuse"),
         ("device", "/dev/fuse x"),

@@ -140,6 +140,20 @@ def test_any_value_survives_being_written(kind: str, value: str, tmp_path: Path)
     assert yaml.safe_load(advice.block)["rules"][0]["grant"][kind] is not None
 
 
+@pytest.mark.parametrize("path", ["/srv/a", "/srv/a ro", "/srv/a nonrecursive", "/srv/a ro nonrecursive"])
+@pytest.mark.parametrize("nonrecursive", [False, True])
+def test_a_bind_is_proposed_as_read_only_as_it_is(path: str, nonrecursive: bool, tmp_path: Path) -> None:
+    ask = Ask("bind", path, "x", read_only=True, nonrecursive=nonrecursive)
+    denied = refused(load("jenkins-agent"), ask)
+    file = tmp_path / "mine.yaml"
+    file.write_text(denied.fix)
+    policy = load(file)
+    assert isinstance(decide(CREATE, (ask,), FORWARD, policy, None), Allow), denied.fix
+    assert isinstance(decide(CREATE, (Ask("bind", path, "x"),), FORWARD, policy, None), Deny), denied.fix
+    wider = Ask("bind", path, "x", read_only=True, nonrecursive=True)
+    assert isinstance(decide(CREATE, (wider,), FORWARD, policy, None), Allow) is nonrecursive
+
+
 def test_presets_are_named_and_not_their_paths() -> None:
     denied = refused(load("jenkins-agent"), Ask("bind", "/etc", "x"))
     assert "in a file that extends jenkins-agent:" in denied.message

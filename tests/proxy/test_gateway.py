@@ -362,7 +362,7 @@ async def test_an_engine_that_dies_before_its_answer_is_told(house: House) -> No
 
     status, _, body = await house.ask(LIST)
     assert (status, json.loads(body)["code"]) == (502, "engine_down")
-    assert house.lines()[-1]["status"] == 502
+    assert (house.lines()[-1]["status"], house.lines()[-1]["code"]) == (502, "engine_down")
 
 
 async def test_an_engine_that_dies_within_its_answer_leaves_no_clean_end(house: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from sockproxy.errors import EngineDown
 from sockproxy.model import Missing
 from sockproxy.proxy.address import Address
 from sockproxy.proxy.engine import Notice
+from sockproxy.proxy.host_root import HostRoot
 from sockproxy.proxy.limits import Limits
 from sockproxy.proxy.lookups import Lookups
 from tests.proxy.fake_engine import Asked, FakeEngine
@@ -69,6 +72,64 @@ async def test_facts_are_what_the_engine_answers(daemon: FakeEngine, lookups: As
         "/images/library/nginx:1/json": {"Id": "sha256:1"},
         "/volumes/none": Missing(404, "no such thing: /volumes/none"),
     }
+
+
+async def test_the_host_is_asked_for_its_paths_and_never_the_engine(daemon: FakeEngine, tmp_path: Path) -> None:
+    daemon.says("/volumes/v", {"Name": "v"})
+    (tmp_path / "x").symlink_to("/etc")
+    root = HostRoot(str(tmp_path), seconds=5)
+    lookups = Asking(daemon, host_root=root)
+    assert (await lookups.context()).host_root
+    assert await lookups.facts(("host:/x", "/volumes/v", "host:/x?a=b/json")) == {
+        "host:/x": {"Path": "/etc"},
+        "/volumes/v": {"Name": "v"},
+        "host:/x?a=b/json": {"Path": "/x?a=b/json"},
+    }
+    assert [asked.target for asked in daemon.asked] == ["/version", "/volumes/v"]
+    await lookups.close()
+    root.close()
+
+
+async def test_where_it_cannot_be_seen_nobody_says_where_a_path_leads(daemon: FakeEngine, lookups: Asking) -> None:
+    assert not (await lookups.context()).host_root
+    assert await lookups.facts(("host:/x",)) == {"host:/x": Missing(409, "the host's root cannot be seen")}
+
+
+async def test_a_network_of_the_swarm_is_asked_for_among_the_swarm_s(daemon: FakeEngine, lookups: Asking) -> None:
+    daemon.says("/networks/front", {"Name": "front"})
+    assert await lookups.facts(("/networks/front?scope=swarm",)) == {"/networks/front?scope=swarm": {"Name": "front"}}
+    assert daemon.targets() == ["GET /networks/front?scope=swarm"]
+
+
+def told(link: str) -> str:
+    return base64.b64encode(json.dumps({"name": "x", "linkTarget": link}).encode()).decode()
+
+
+async def test_a_path_in_a_container_is_asked_for_by_its_header(daemon: FakeEngine, lookups: Asking) -> None:
+    path = f"/containers/{ID}/archive"
+    daemon.says(path, b"", 200, **{"X-Docker-Container-Path-Stat": told("/data")})
+    key = f"stat:{ID}:/tmp/a b&c"
+    facts = await lookups.facts((key,))
+    assert facts == {key: {"name": "x", "linkTarget": "/data"}}
+    (asked,) = daemon.asked
+    assert (asked.method, asked.target) == ("HEAD", f"{path}?path=%2Ftmp%2Fa+b%26c")
+    daemon.says(path, b"", 404)
+    assert await lookups.facts((key,)) == {key: Missing(404, "no such path in the container: /tmp/a b&c")}
+
+
+@pytest.mark.parametrize("header", ["", "nonsense", "W10="])
+async def test_a_path_that_the_engine_tells_nothing_of_is_a_fault(
+    daemon: FakeEngine, lookups: Asking, header: str
+) -> None:
+    daemon.says(f"/containers/{ID}/archive", b"", 200, **{"X-Docker-Container-Path-Stat": header})
+    with pytest.raises(EngineDown):
+        await lookups.facts((f"stat:{ID}:/tmp",))
+    daemon.says(f"/containers/{ID}/archive", b"", 500, **{"X-Docker-Container-Path-Stat": told("")})
+    with pytest.raises(EngineDown):
+        await lookups.facts((f"stat:{ID}:/tmp",))
+    await daemon.stop()
+    with pytest.raises(EngineDown):
+        await lookups.facts((f"stat:{ID}:/tmp",))
 
 
 @pytest.mark.parametrize("name", ["a b", "ä", "x?y=z", "x#y", "a\r\nX: y", "%2e%2e", "../../version", "a/../b"])

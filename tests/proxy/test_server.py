@@ -97,6 +97,91 @@ async def test_a_listener_beyond_loopback_is_warned_of(
     assert "everyone who can connect to it has the policy" in caplog.text
 
 
+BINDING = """
+version: 1
+name: shell
+rules:
+  - id: work
+    allow: [POST /containers/create, "POST /containers/{id}/start|restart"]
+    grant: {bind: /srv/ci/**}
+"""
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    """A host's root, where somebody has planted a link."""
+    top = tmp_path / "host"
+    for name in ("etc", "proc", "usr", "var", "srv/ci/a"):
+        (top / name).mkdir(parents=True)
+    (top / "srv/ci/x").symlink_to("/")
+    (top / "srv/ci/here").symlink_to("a")
+    (tmp_path / "policy.yaml").write_text(BINDING)
+    return top
+
+
+def binding(source: str) -> str:
+    return json.dumps({"Image": "x", "HostConfig": {"Binds": [f"{source}:/h"]}})
+
+
+JSON = "Content-Type: application/json"
+CREATE = "POST /v1.41/containers/create"
+
+
+async def test_a_link_on_the_host_is_judged_and_forwarded_as_where_it_leads(
+    daemon: FakeEngine, connect: Connect, tmp_path: Path, top: Path
+) -> None:
+    daemon.says("/containers/create", {"Id": "1"}, 201)
+    async with sockproxy(daemon, connect, tmp_path, host_root=str(top)) as house:
+        status, _, body = await house.ask(CREATE, JSON, body=binding("/srv/ci/x"))
+        assert status == 403
+        assert "HostConfig.Binds[0] (/srv/ci/x leads there) asks `bind: /`" in json.loads(body)["message"]
+        assert all(asked.method == "GET" for asked in daemon.asked)
+        assert (await house.ask(CREATE, JSON, body=binding("/srv/ci/here")))[0] == 201
+        assert json.loads(daemon.asked[-1].body)["HostConfig"]["Binds"] == ["/srv/ci/a:/h"]
+
+
+async def test_without_the_host_s_root_it_is_what_it_says(
+    daemon: FakeEngine, connect: Connect, tmp_path: Path, top: Path
+) -> None:
+    daemon.says("/containers/create", {"Id": "1"}, 201)
+    async with sockproxy(daemon, connect, tmp_path) as house:
+        assert (await house.ask(CREATE, JSON, body=binding("/srv/ci/x")))[0] == 201
+        assert json.loads(daemon.asked[-1].body)["HostConfig"]["Binds"] == ["/srv/ci/x:/h"]
+
+
+@pytest.mark.parametrize("row", ["start", "restart"])
+async def test_what_was_swapped_since_is_not_started(
+    daemon: FakeEngine, connect: Connect, tmp_path: Path, top: Path, row: str
+) -> None:
+    """The rule that may start may also bind, so that whoever starts may have planted the link."""
+    web = {"Id": "a" * 64, "Name": "/web", "Config": {}, "HostConfig": {"Binds": ["/srv/ci/a/job:/h"]}, "Mounts": []}
+    daemon.says("/containers/web/json", web)
+    daemon.says(f"/containers/{'a' * 64}/{row}", b"", 204)
+    async with sockproxy(daemon, connect, tmp_path, host_root=str(top)) as house:
+        assert (await house.ask(f"POST /v1.41/containers/web/{row}"))[0] == 204
+        (top / "srv/ci/a/job").symlink_to("/")
+        status, _, body = await house.ask(f"POST /v1.41/containers/web/{row}")
+        assert (status, "asks `bind: /`" in json.loads(body)["message"]) == (403, True)
+
+
+async def test_a_host_s_root_that_is_none_does_not_start(daemon: FakeEngine, top: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be used: No such file or directory; mount it read-only"):
+        await start(engine=f"unix://{daemon.path}", host_root=str(top / "none"))
+
+
+async def test_one_that_does_not_look_like_it_is_warned_of(
+    daemon: FakeEngine, connect: Connect, tmp_path: Path, top: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="sockproxy"):
+        async with sockproxy(daemon, connect, tmp_path, host_root=str(top)):
+            pass
+        assert "the host's root" not in caplog.text
+        assert "one plants a link" not in caplog.text
+        async with sockproxy(daemon, connect, tmp_path, host_root=str(top / "srv")):
+            pass
+    assert f"the host's root `{top}/srv` has no etc and no proc and no usr and no var" in caplog.text
+
+
 async def test_a_new_policy_judges_the_next_request(house: House) -> None:
     house.daemon.says("/containers/json", [])
     assert (await house.ask(LIST))[0] == 200

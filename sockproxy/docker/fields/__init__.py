@@ -4,6 +4,6 @@ A field that is not here is unknown, and an unknown value is refused until a pol
 The types are those of moby's Go structs (``api/types``), which are the truth where the swagger file differs.
 """
 
-from sockproxy.docker.fields.schema import Normal, normalise
+from sockproxy.docker.fields.schema import Normal, normalise, normalise_list
 
-__all__ = ["Normal", "normalise"]
+__all__ = ["Normal", "normalise", "normalise_list"]

@@ -1,4 +1,4 @@
-"""The bodies of ``/containers/create``, ``/containers/{id}/update`` and ``/commit`` (moby: ``api/types``).
+"""The bodies of ``/containers/create``, an update, a checkpoint and ``/commit`` (moby: ``api/types``).
 
 The top level of a create is Config, with HostConfig and NetworkingConfig beside it. Engines up to 26 also read every
 field of HostConfig there, if no HostConfig object came (moby v26.1, runconfig/config_unix.go): such a field is refused
@@ -224,3 +224,5 @@ COMMIT: Final = Struct(
         ),
     }
 )
+
+CHECKPOINT: Final = Struct({"CheckpointID": Str(), "CheckpointDir": Str(), "Exit": Bool()})

@@ -46,7 +46,7 @@ class Place:
         """The place of a struct's field."""
         if not self.where:
             return Place(key, key)
-        return Place(f"{self.where}.{key}", f"{self.name}.{key}")
+        return Place(f"{self.where}.{key}", f"{self.name}.{key}" if self.name else key)
 
     def item(self, key: object) -> Place:
         """The place of a list's item or a map's value."""
@@ -145,6 +145,23 @@ class Int:
             raise _wrong(place, "a whole number", value)
         if not self._low <= value <= self._high:
             raise Malformed(f"{place.where} is out of range")
+        return value
+
+    def zero(self, place: Place) -> Json:
+        return 0
+
+
+class Number:
+    """A number that may have a fraction: Go's ``float32``."""
+
+    plain: Final = None
+
+    def holds(self, value: Json) -> bool:
+        return type(value) in (int, float)
+
+    def read(self, value: Json, place: Place, unknown: list[Ask]) -> Json:
+        if type(value) not in (int, float):
+            raise _wrong(place, "a number", value)
         return value
 
     def zero(self, place: Place) -> Json:
@@ -338,6 +355,20 @@ class Normal:
     value: JsonObject
     unknown: tuple[Ask, ...]
     """An ask of kind ``field`` for every non-zero field that the table does not know."""
+
+
+def normalise_list(value: Json, schema: List) -> tuple[list[Json], tuple[Ask, ...]]:
+    """Read a body that is a list, and the asks for what the table does not know in it. ``null`` is the empty list.
+
+    Raises:
+        Malformed: a wrong type, or two spellings of one key.
+    """
+    unknown: list[Ask] = []
+    if value is None:
+        return [], ()
+    read = schema.read(value, Place("", ""), unknown)
+    assert isinstance(read, list)
+    return read, tuple(unknown)
 
 
 def normalise(value: Json, schema: Struct, where: str = "") -> Normal:

@@ -1,6 +1,7 @@
 """What a call asks for. Inspectors only list asks and know no policy; one file per noun, all of them listed here.
 
-containers  execs  images  builds  networks  volumes  system        one inspector for each row of the Engine API
+containers  checkpoints  execs  images  builds  networks  volumes   one inspector for each row of the Engine API
+services  swarm  plugins  system
 host_config  mounts  networking  entering  devices  security  ports  what several of them are made of
 whose  findings                                                      references and look-ups; what was found so far
 """
@@ -12,27 +13,47 @@ from types import MappingProxyType
 from typing import Final
 
 from sockproxy.docker.call import Call
-from sockproxy.docker.inspectors import builds, containers, execs, images, networks, system, volumes
+from sockproxy.docker.inspectors import (
+    builds,
+    checkpoints,
+    containers,
+    execs,
+    images,
+    networks,
+    plugins,
+    services,
+    swarm,
+    system,
+    volumes,
+)
 from sockproxy.docker.inspectors.findings import Findings
-from sockproxy.docker.inspectors.inspector import Inspector
+from sockproxy.docker.inspectors.inspector import Inspector, nothing, unversioned
 from sockproxy.model import Context, Inspection
 
-__all__ = ["INSPECTED", "inspect"]
+__all__ = ["ASKS_NOTHING", "INSPECTED", "inspect"]
 
 _INSPECTORS: Final[Mapping[str, Inspector]] = MappingProxyType(
     {
         **system.INSPECTORS,
         **containers.INSPECTORS,
+        **checkpoints.INSPECTORS,
         **execs.INSPECTORS,
         **images.INSPECTORS,
         **builds.INSPECTORS,
         **networks.INSPECTORS,
         **volumes.INSPECTORS,
+        **services.INSPECTORS,
+        **swarm.INSPECTORS,
+        **plugins.INSPECTORS,
     }
 )
 
 INSPECTED: Final = frozenset(_INSPECTORS)
 """The names of the operations that can be judged, and so allowed by a policy."""
+
+
+ASKS_NOTHING: Final = frozenset(name for name, inspector in _INSPECTORS.items() if inspector in (nothing, unversioned))
+"""The operations whose calls ask nothing but what an unknown query parameter asks: to allow the row is to allow all."""
 
 
 def inspect(call: Call, context: Context, held: frozenset[str]) -> Inspection:

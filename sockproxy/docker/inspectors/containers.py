@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from sockproxy.docker.fields import containers as fields
-from sockproxy.docker.inspectors import entering
+from sockproxy.docker.inspectors import checkpoints, entering
 from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.host_config import (
     inspect_changed_limits,
@@ -110,16 +110,35 @@ def _with(purpose: Purpose) -> Inspector:
     return inspect
 
 
+def _mounts_again(found: Findings) -> Found | None:
+    """The container in the path, which is to be started: what its host paths lead to by now is asked for.
+
+    Only where links can be seen, and only of who may bind host paths by some rule: nobody else can have put a link
+    into one, and a container that others made, with `/etc/localtime` bound, can still be started again.
+    """
+    if not (found.context.host_root and "bind" in found.held):
+        return container_in_path(found, Purpose.CHANGE)
+    # Looked up as one that is entered, whatever else is held.
+    container = container_in_path(found, Purpose.ENTER)
+    if container is not None:
+        entering.inspect_started(found, container)
+    return container
+
+
 def _start(found: Findings) -> Inspection:
-    container = container_in_path(found, Purpose.CHANGE)
+    container = _mounts_again(found)
+    query = found.query_lists
     # An experimental restore from a checkpoint, whose directory is a path of the host (moby, daemon/checkpoint.go).
-    if checkpoint := found.query.get("checkpoint"):
-        found.ask("query", f"checkpoint={checkpoint}", "?checkpoint")
-    if directory := found.query.get("checkpoint-dir"):
-        if not directory.startswith("/"):
-            raise Malformed(f"?checkpoint-dir: `{directory}` is no absolute path")
-        found.ask("bind", clean(directory), "?checkpoint-dir")
-    return found.forward(path=_path(found, container))
+    if name := found.query.get("checkpoint"):
+        found.ask("query", f"checkpoint={checkpoints.checkpoint(name, '?checkpoint')}", "?checkpoint")
+    if path := found.query.get("checkpoint-dir"):
+        led = checkpoints.directory(found, path, "?checkpoint-dir")
+        query = tuple((key, led if key == "checkpoint-dir" else value) for key, value in query)
+    return found.forward(path=_path(found, container), query=query)
+
+
+def _restart(found: Findings) -> Inspection:
+    return found.forward(path=_path(found, _mounts_again(found)))
 
 
 def _rename(found: Findings) -> Inspection:
@@ -145,15 +164,17 @@ def _archive(found: Findings) -> Inspection:
     container = container_in_path(found, Purpose.ENTER)
     if container is not None:
         entering.inspect_path(found, container, path)
+        _inspect_led(found, container, path)
     return found.forward(path=_path(found, container))
 
 
 def _put_archive(found: Findings) -> Inspection:
     """Writing files into a container is entering it."""
-    _archive_path(found)
+    path = _archive_path(found)
     container = container_in_path(found, Purpose.ENTER)
     if container is not None:
         entering.inspect_given(found, container)
+        _inspect_led(found, container, path)
     return found.forward(path=_path(found, container))
 
 
@@ -164,6 +185,15 @@ def _archive_path(found: Findings) -> str:
     cleaned = clean(f"/{path}")
     found.ask("archive", cleaned, "?path")
     return cleaned
+
+
+def _inspect_led(found: Findings, container: Found, path: str) -> None:
+    """Where the path leads by the links in the container, where a rule holds paths."""
+    if "archive" not in found.held:
+        return
+    led = entering.led_within(found, container, path)
+    if led is not None and led != path:
+        found.ask("archive", led, f"?path ({path} leads there)")
 
 
 def _prune(found: Findings) -> Inspection:
@@ -188,7 +218,7 @@ INSPECTORS: Final[Mapping[str, Inspector]] = MappingProxyType(
         "ContainerResize": _CHANGE,
         "ContainerStart": _start,
         "ContainerStop": _CHANGE,
-        "ContainerRestart": _CHANGE,
+        "ContainerRestart": _restart,
         "ContainerKill": _CHANGE,
         "ContainerUpdate": _update,
         "ContainerRename": _rename,

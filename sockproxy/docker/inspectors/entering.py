@@ -1,7 +1,8 @@
 """Entering a container: exec, attach, writing files into it, joining its namespaces, taking its volumes.
 
 Whoever enters has what the container was given, so that is asked for too: its host paths by whatever road, its devices,
-capabilities and privilege, the host's namespaces and its security options. The engine's inspect is the source:
+capabilities and privilege, the host's namespaces and its security options; and for its networks, where a rule holds
+networks. The engine's inspect is the source:
 `HostConfig` for what it was created with, `Mounts` for what it has, volumes taken from others included.
 """
 
@@ -16,11 +17,18 @@ from sockproxy.docker.fields import normalise
 from sockproxy.docker.fields.containers import HOST_CONFIG
 from sockproxy.docker.inspectors.devices import read_cgroup_rules, read_devices, read_gpus
 from sockproxy.docker.inspectors.findings import Findings
-from sockproxy.docker.inspectors.mounts import Use, inspect_hidden_binds, parse_bind
+from sockproxy.docker.inspectors.mounts import (
+    Use,
+    inspect_hidden_binds,
+    inspect_moved_volume,
+    moved_path,
+    parse_bind,
+    recorded_path,
+)
 from sockproxy.docker.inspectors.security import capability, read_paths, security_ask
-from sockproxy.docker.inspectors.whose import Found, labels_of, part, text
+from sockproxy.docker.inspectors.whose import Found, joined_network, labels_of, part, text
 from sockproxy.docker.paths import clean, within
-from sockproxy.model import Json, JsonObject, Missing
+from sockproxy.model import STAT, Json, JsonObject, Missing
 
 _NAMESPACES: Final = (
     ("PidMode", "pid"),
@@ -40,6 +48,7 @@ def inspect_given(found: Findings, container: Found) -> None:
     prefix = f"container {container.name}: HostConfig"
     _inspect_mounts(found, container)
     _inspect_namespaces(found, host, prefix)
+    _inspect_networks(found, container)
     for key, read in (
         ("Devices", read_devices),
         ("DeviceCgroupRules", read_cgroup_rules),
@@ -60,7 +69,19 @@ def _inspect_mounts(found: Findings, container: Found) -> None:
         if mount.volume:
             inspect_hidden_binds(found, mount.volume, mount.where, mount.use)
         else:
-            found.ask("bind", mount.source, mount.where, read_only=mount.use.read_only, shared=mount.use.shared)
+            recorded_path(found, mount.source, mount.where, mount.use)
+
+
+def inspect_started(found: Findings, container: Found) -> None:
+    """The asks of starting a container again: the engine mounts anew, and a path may lead elsewhere by now.
+
+    What leads to where it says asks nothing: starting a container gives nobody what it was given.
+    """
+    for mount in mounts_of(container):
+        if mount.volume:
+            inspect_moved_volume(found, mount.volume, mount.where, mount.use)
+        else:
+            moved_path(found, mount.source, mount.where, mount.use)
 
 
 def _inspect_namespaces(found: Findings, host: JsonObject, prefix: str) -> None:
@@ -69,6 +90,16 @@ def _inspect_namespaces(found: Findings, host: JsonObject, prefix: str) -> None:
         # Processes of a third container can be reached through a shared process namespace, not through the others.
         if mode == "host" or (word == "pid" and mode.startswith("container:")):
             found.ask("namespace", f"{word}={mode}", f"{prefix}.{key}")
+
+
+def _inspect_networks(found: Findings, container: Found) -> None:
+    """The networks that the container is in, where a rule holds networks: who enters it is in them too."""
+    if "network" not in found.held:
+        return
+    for name, endpoint in part(container.fact, "NetworkSettings", "Networks").items():
+        if name not in ("none", "host"):  # the host's is a namespace, and asked for as one
+            where = f"container {container.name}: NetworkSettings.Networks[{name}]"
+            joined_network(found, text(endpoint, "NetworkID") or name, where)
 
 
 def _inspect_capabilities(found: Findings, added: Json, where: str) -> None:
@@ -110,17 +141,62 @@ def inspect_taken_volumes(found: Findings, container: Found, use: Use) -> None:
 def inspect_path(found: Findings, container: Found, path: str) -> None:
     """A path that is read out of a container: what it is bound from is asked for, read-only.
 
-    Both ways: a path below a mount's target lies in it, one above it holds it. Where a link leads is not seen.
+    Both ways: a path below a mount's target lies in it, one above it holds it. So for the path as it is written and for
+    where it leads by the symbolic links in the container, which the engine follows.
     """
     for mount in mounts_of(container):
-        if not (within(path, mount.target) or within(mount.target, path)):
+        if not (_meet(path, mount.target) or _meets_led(found, container, path, mount.target)):
             continue
         if mount.volume:
             inspect_hidden_binds(found, mount.volume, mount.where, Use(read_only=True))
         else:
-            found.ask("bind", mount.source, mount.where, read_only=True)
+            recorded_path(found, mount.source, mount.where, Use(read_only=True))
     if part(container.fact, "HostConfig").get("Privileged") is True:
         found.ask("privileged", "container", f"container {container.name}: HostConfig.Privileged")
+
+
+def _meet(path: str, target: str) -> bool:
+    return within(path, target) or within(target, path)
+
+
+def _meets_led(found: Findings, container: Found, path: str, target: str) -> bool:
+    """Whether they meet where they lead: a mount stands behind a link too, if its target was named by one."""
+    places = (led_within(found, container, path), led_within(found, container, target))
+    return any(
+        each is not None and other is not None and _meet(each, other)
+        for each, other in ((places[0], target), (path, places[1]), places)
+    )
+
+
+_FOLLOWED: Final = 40
+"""How many links the kernel follows in one path."""
+_DEEPEST: Final = 64
+"""Components of a path that the engine is asked about, one question each."""
+
+
+def led_within(found: Findings, container: Found, path: str) -> str | None:
+    """Where a cleaned path in a container leads; None, with needs noted, while the engine was not asked.
+
+    The engine tells of a path's last component whether it is a link, and where that leads in the end; so each folder on
+    the way is asked about. What is not there leads nowhere else; what cannot be followed may lead anywhere: the root.
+    """
+    for _ in range(_FOLLOWED):
+        ends = [*(at for at, char in enumerate(path) if char == "/" and at), len(path)]
+        if len(ends) > _DEEPEST:
+            return "/"
+        told = [found.look_up(f"{STAT}{container.forward}:{path[:end]}") for end in ends]
+        facts = [fact for fact in told if fact is not None]
+        if len(facts) < len(told):
+            return None
+        for end, fact in zip(ends, facts, strict=True):
+            if isinstance(fact, Missing):
+                return path
+            if target := text(fact, "linkTarget"):
+                path = clean(f"/{target}{path[end:]}")
+                break
+        else:
+            return path
+    return "/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from typing import Final
 
 from sockproxy.docker import body as json_body
 from sockproxy.docker.call import Call
-from sockproxy.docker.fields import normalise
-from sockproxy.docker.fields.schema import Struct
+from sockproxy.docker.fields import normalise, normalise_list
+from sockproxy.docker.fields.schema import List, Struct
 from sockproxy.docker.operations import read_query
+from sockproxy.docker.paths import clean
 from sockproxy.docker.request import encode_target
-from sockproxy.model import Ask, Context, Forward, Inspection, Json, JsonObject, Missing
+from sockproxy.model import HOST, Ask, Context, Forward, Inspection, Json, JsonObject, Missing
 
 
 class Findings:
@@ -51,9 +52,12 @@ class Findings:
         amount: int | None = None,
         plain: bool = False,
         grantable: bool = True,
+        nonrecursive: bool = False,
     ) -> None:
         """Note one ask; what the arguments mean is said at `Ask`."""
-        self.asks.append(Ask(kind, value, where, read_only, shared, labels, aliases, amount, plain, grantable))
+        self.asks.append(
+            Ask(kind, value, where, read_only, shared, labels, aliases, amount, plain, grantable, nonrecursive)
+        )
 
     def note(self, ask: Ask) -> None:
         """Note an ask that was made before."""
@@ -73,12 +77,36 @@ class Findings:
         self.asks.extend(normal.unknown)
         return normal.value
 
+    def body_list(self, schema: List) -> list[Json]:
+        """The body of a row that reads a list; what is unknown in it is asked for.
+
+        Raises:
+            Malformed: a wrong type, or two spellings of one key.
+        """
+        value, unknown = normalise_list(self.call.body, schema)
+        self.asks.extend(unknown)
+        return value
+
     def look_up(self, path: str) -> JsonObject | Missing | None:
-        """What the engine answers to a GET of this path; None, and a need is noted, where it was not asked yet."""
+        """What is answered to this key of `Facts`; None, and a need is noted, where it was not asked yet."""
         fact = self.context.facts.get(path)
         if fact is None:
             self._needs[path] = None
         return fact
+
+    def resolve(self, path: str) -> str | Missing | None:
+        """Where a path of the host leads: clean, and without a symbolic link in it.
+
+        Without the host's root it is taken for what it says. Otherwise `Missing` says why nobody knows, and None, with
+        a need noted, that the host was not asked yet.
+        """
+        if not self.context.host_root:
+            return clean(path) if path.startswith("/") else path
+        fact = self.look_up(HOST + path)
+        if fact is None or isinstance(fact, Missing):
+            return fact
+        led = fact.get("Path")
+        return led if isinstance(led, str) else Missing(409, "the host did not tell where it leads")
 
     def forward(
         self,
@@ -86,8 +114,12 @@ class Findings:
         path: str | None = None,
         query: tuple[tuple[str, str], ...] | None = None,
         body: Json = None,
+        versioned: bool = True,
     ) -> Inspection:
-        """End an inspection. Without a path the one that came is forwarded, without a query the known parameters."""
+        """End an inspection. Without a path the one that came is forwarded, without a query the known parameters.
+
+        ``versioned``: the API version that was judged is put before the path.
+        """
         call = self.call
         operation, request = call.operation, call.request
         headers: list[tuple[str, str]] = []
@@ -99,7 +131,11 @@ class Findings:
                 upgrade = value.lower()
         forward = Forward(
             method=request.method,
-            target=encode_target(call.version, path or request.path, self.query_lists if query is None else query),
+            target=encode_target(
+                call.version if versioned else None,
+                path or request.path,
+                self.query_lists if query is None else query,
+            ),
             headers=tuple(headers),
             body=None if body is None else json_body.serialise(body),
             content_type=None if body is None else "application/json",

@@ -134,9 +134,7 @@ def join_namespace(found: Findings, word: str, mode: str, where: str) -> str:
 
 
 def _binds(found: Findings, value: Json, where: str) -> Json:
-    for index, spec in enumerate(_strings(value)):
-        inspect_bind(found, spec, f"{where}[{index}]")
-    return value
+    return [inspect_bind(found, spec, f"{where}[{index}]") for index, spec in enumerate(_strings(value))]
 
 
 def _mounts(found: Findings, value: Json, where: str) -> Json:
@@ -181,7 +179,8 @@ def links(found: Findings, value: Json, where: str) -> Json:
     return value
 
 
-def _capabilities(found: Findings, value: Json, where: str) -> Json:
+def capabilities(found: Findings, value: Json, where: str) -> Json:
+    """Capabilities that are added."""
     for index, each in enumerate(_strings(value)):
         name = capability(each)
         found.ask("capability", name, f"{where}[{index}]", plain=name in PLAIN_CAPABILITIES)
@@ -195,13 +194,17 @@ _LOG_OPTIONS: Final = frozenset(
 
 
 def _log_config(found: Findings, value: Json, where: str) -> Json:
-    driver = text(value, "Type")
-    if driver not in _LOG_DRIVERS:
-        found.ask("log-driver", driver, f"{where}.Type")
-    for key, each in part(value, "Config").items():
-        if key not in _LOG_OPTIONS:
-            found.ask("log-driver", f"{driver or 'default'} {key}={each}", f"{where}.Config[{key}]")
+    log_driver(found, text(value, "Type"), part(value, "Config"), f"{where}.Type", f"{where}.Config")
     return value
+
+
+def log_driver(found: Findings, driver: str, options: JsonObject, where: str, options_where: str) -> None:
+    """A log driver that sends elsewhere than to the engine's own files and journal, and options that reach further."""
+    if driver not in _LOG_DRIVERS:
+        found.ask("log-driver", driver, where)
+    for key, each in options.items():
+        if key not in _LOG_OPTIONS:
+            found.ask("log-driver", f"{driver or 'default'} {key}={each}", f"{options_where}[{key}]")
 
 
 def _restart_policy(found: Findings, value: Json, where: str) -> Json:
@@ -220,13 +223,15 @@ def runtime(found: Findings, value: Json, where: str) -> Json:
     return value
 
 
-def _isolation(found: Findings, value: Json, where: str) -> Json:
+def isolation(found: Findings, value: Json, where: str) -> Json:
+    """Windows containers have one; no Linux engine takes another than the default."""
     if str(value).lower() != "default":
         found.ask("field", f"{where}={value}", where)
     return value
 
 
-def _oom_score(found: Findings, value: Json, where: str) -> Json:
+def oom_score(found: Findings, value: Json, where: str) -> Json:
+    """A score below 0: the kernel spares it, and kills another's process first."""
     if isinstance(value, int) and value < 0:
         found.ask("resource", f"oom-score={value}", where)
     return value
@@ -253,7 +258,7 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "VolumeDriver": _volume_driver,
         "VolumesFrom": _volumes_from,
         "Tmpfs": _tmpfs,
-        "CapAdd": _capabilities,
+        "CapAdd": capabilities,
         "Devices": read_devices,
         "DeviceCgroupRules": read_cgroup_rules,
         "DeviceRequests": read_gpus,
@@ -267,7 +272,7 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "CgroupnsMode": _namespace("cgroup", frozenset({"private"})),
         "Cgroup": _namespace("cgroup"),
         "Runtime": runtime,
-        "Isolation": _isolation,
+        "Isolation": isolation,
         "Annotations": _pairs("annotation"),
         "CgroupParent": _value("cgroup-parent"),
         "Sysctls": _pairs("sysctl"),
@@ -280,7 +285,7 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "Links": links,
         "ExtraHosts": _each("extra-host"),
         "Dns": _each("dns"),
-        "OomScoreAdj": _oom_score,
+        "OomScoreAdj": oom_score,
         "OomKillDisable": _flag("resource", "oom-kill-disable"),
         "CpuRealtimePeriod": _flag("resource", "cpu-realtime"),
         "CpuRealtimeRuntime": _flag("resource", "cpu-realtime"),
@@ -334,7 +339,7 @@ _NO_PIDS: Final = Ask("limit", "pids", "HostConfig.PidsLimit")
 
 def inspect_limits(found: Findings, host: JsonObject) -> None:
     """What a create sets of each limit, or that it sets none. `shm` has a small default: asked only where it is set."""
-    memory, cpus, pids = _memory(host), _cpus(host), _number(host, "PidsLimit")
+    memory, cpus, pids = memory_amount(host), _cpus(host), _number(host, "PidsLimit")
     found.note(_NO_MEMORY if memory is None else Ask("limit", "memory", "HostConfig.Memory", amount=memory))
     found.note(_NO_CPUS if cpus is None else Ask("limit", "cpus", "HostConfig.NanoCpus", amount=cpus))
     found.note(_NO_PIDS if pids <= 0 else Ask("limit", "pids", "HostConfig.PidsLimit", amount=pids))
@@ -345,7 +350,7 @@ def inspect_limits(found: Findings, host: JsonObject) -> None:
 def inspect_changed_limits(found: Findings, resources: JsonObject) -> None:
     """What an update sets of each limit; what it does not name stays as it was (moby, ``container_unix.go``)."""
     if _number(resources, "Memory") or _number(resources, "MemorySwap"):
-        found.ask("limit", "memory", "Memory", amount=_memory(resources))
+        found.ask("limit", "memory", "Memory", amount=memory_amount(resources))
     if _number(resources, "NanoCpus") or _number(resources, "CpuQuota") or _number(resources, "CpuPeriod"):
         # A period alone changes what the quota that is there amounts to, which nobody knows here: no amount.
         found.ask("limit", "cpus", "NanoCpus", amount=_cpus(resources))
@@ -359,8 +364,10 @@ def _number(values: JsonObject, key: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _memory(values: JsonObject) -> int | None:
-    """Bytes. Swap counts where there is more of it than the engine gives by itself, which is as much as memory.
+def memory_amount(values: JsonObject) -> int | None:
+    """Bytes that `Memory` and `MemorySwap` come to.
+
+    Swap counts where there is more of it than the engine gives by itself, which is as much as memory.
 
     `MemorySwap` is memory and swap together; -1 is no limit.
     """
@@ -394,12 +401,13 @@ def inspect_requirements(found: Findings, host: JsonObject, user: str) -> None:
         found.note(_NOT_READ_ONLY)
     if not no_new_privileges(host.get("SecurityOpt")):
         found.note(_NEW_PRIVILEGES)
-    if host.get("Privileged") is True or not _drops_all(host.get("CapDrop")):
+    if host.get("Privileged") is True or not drops_all(host.get("CapDrop")):
         found.note(_KEEPS_CAPABILITIES)
     require_non_root(found, user, "User")
 
 
-def _drops_all(drop: Json) -> bool:
+def drops_all(drop: Json) -> bool:
+    """Whether every capability is dropped."""
     return isinstance(drop, list) and any(isinstance(each, str) and each.upper() == "ALL" for each in drop)
 
 

@@ -1,4 +1,4 @@
-"""What an inspector is, and the one for rows that ask nothing."""
+"""What an inspector is, and those for rows that ask nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ Inspector: TypeAlias = Callable[[Findings], Inspection]
 def nothing(found: Findings) -> Inspection:
     """A row whose calls ask nothing but what an unknown query parameter asks."""
     return found.forward()
+
+
+def unversioned(found: Findings) -> Inspection:
+    """A row that asks nothing, and that engines up to 26 serve without a version prefix alone."""
+    return found.forward(versioned=False)
 
 
 def is_true(value: str) -> bool:

@@ -7,11 +7,14 @@
 
 A named volume is always looked up: its options may make it a host path in disguise, and options that are sent along are
 ignored where the volume exists (moby, daemon/volume/service/store.go).
+
+The engine follows symbolic links when it mounts. Where sockproxy can see the host's root, a path is asked for, and
+forwarded, as where it leads (`host_path`); what is on the engine's record is asked for as both (`recorded_path`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sockproxy.docker.inspectors.findings import Findings
@@ -35,6 +38,75 @@ class Use:
 
     read_only: bool
     shared: bool = False
+    nonrecursive: bool = False
+    """What is mounted below it stays writable, though it is read-only itself."""
+
+
+# Host paths
+
+
+def host_path(found: Findings, path: str, where: str, use: Use) -> str | None:
+    """The ask of a host path that a call hands to the engine. Gives back what is to be forwarded in its place.
+
+    None while nobody knows where it leads, or where nobody can know: then nothing is forwarded, as an ask is noted
+    that no grant covers.
+    """
+    plain, led = _plain(path), found.resolve(path)
+    if led is None:
+        # Said all the same, for the denial of a row that no rule allows: nothing is looked up for that.
+        _ask_path(found, plain, where, use)
+        return None
+    return _ask_led(found, plain, led, where, use)
+
+
+def recorded_path(found: Findings, path: str, where: str, use: Use) -> None:
+    """The asks of a host path on the engine's record: as it says, which it may have meant, and as it leads today."""
+    led = host_path(found, path, where, use)
+    if led is not None and led != _plain(path):
+        _ask_path(found, _plain(path), where, use)
+
+
+def moved_path(found: Findings, path: str, where: str, use: Use) -> None:
+    """The ask of a host path on the engine's record that is mounted anew: none where it leads to where it says."""
+    plain, led = _plain(path), found.resolve(path)
+    if led is not None and led != plain:
+        _ask_led(found, plain, led, where, use)
+
+
+def _ask_led(found: Findings, plain: str, led: str | Missing, where: str, use: Use) -> str | None:
+    if isinstance(led, Missing):
+        _ask_path(found, plain, f"{where} ({led.message})", use, grantable=False)
+        return None
+    _ask_path(found, led, where if led == plain else f"{where} ({plain} leads there)", use)
+    return led
+
+
+def _ask_path(found: Findings, path: str, where: str, use: Use, *, grantable: bool = True) -> None:
+    found.ask(
+        "bind",
+        path,
+        where,
+        read_only=use.read_only,
+        shared=use.shared,
+        # Engines before 1.44 know no other kind of read-only.
+        nonrecursive=use.read_only and use.nonrecursive and found.context.engine_version >= _RECURSIVE_READ_ONLY,
+        grantable=grantable,
+    )
+
+
+def _plain(path: str) -> str:
+    return clean(path) if path.startswith("/") else path
+
+
+_RECURSIVE_READ_ONLY: Final = (1, 44)
+"""From this version on a read-only bind is one with all that is mounted below it, where the kernel can (5.12)."""
+_NON_RECURSIVE: Final = (1, 40)
+"""Before this version `BindOptions.NonRecursive` is ignored (moby, container_routes.go)."""
+
+
+def _from_an_old_client(found: Findings) -> bool:
+    """Whether the engine does for this call what it did before 1.44, when read-only was the upper mount alone."""
+    return found.call.version < _RECURSIVE_READ_ONLY
 
 
 # Binds
@@ -86,13 +158,21 @@ def _parse_mode(mode: str, where: str) -> Use:
     return Use("ro" in words, not _SHARED.isdisjoint(words))
 
 
-def inspect_bind(found: Findings, spec: str, where: str) -> None:
-    """The asks of one entry of `Binds`."""
+def inspect_bind(found: Findings, spec: str, where: str) -> str:
+    """The asks of one entry of `Binds`. Gives back what is to be forwarded in its place."""
     bind = parse_bind(spec, where)
-    if bind.source.startswith("/"):
-        found.ask("bind", bind.source, where, read_only=bind.use.read_only, shared=bind.use.shared)
-    else:
-        inspect_volume(found, bind.source, where, bind.use)
+    use = replace(bind.use, nonrecursive=_from_an_old_client(found))
+    if not bind.source.startswith("/"):
+        inspect_volume(found, bind.source, where, use)
+        return spec
+    path = host_path(found, bind.source, where, use)
+    if path is None:
+        return spec
+    if ":" in path:
+        # It would be read as the end of the source. Only a link can lead there: what is sent has been split.
+        _ask_path(found, path, f"{where} ({bind.source} leads there: send it as one of Mounts)", use, grantable=False)
+        return spec
+    return path + spec[spec.index(":") :]
 
 
 # Mounts
@@ -102,12 +182,13 @@ def inspect_mount(found: Findings, mount: JsonObject, where: str) -> JsonObject:
     """The asks of one of `Mounts`. Gives back what is to be forwarded in its place."""
     kind = text(mount, "Type")
     source = text(mount, "Source")
-    use = Use(mount.get("ReadOnly") is True)
+    use = Use(mount.get("ReadOnly") is True, nonrecursive=_from_an_old_client(found))
     # Judged whatever the type: an engine that takes options for a type they do not belong to has not been met yet.
-    _inspect_driver_config(found, part(mount, "VolumeOptions", "DriverConfig"), where, use)
+    mount = _inspect_driver_config(found, mount, where, use)
     match kind:
         case "bind":
-            _inspect_bind_mount(found, mount, source, where, use)
+            path = _inspect_bind_mount(found, mount, source, where, use)
+            return mount if path is None else {**mount, "Source": path}
         case "volume":
             labels = labels_of(part(mount, "VolumeOptions", "Labels"))
             inspect_volume(found, source, where, use, new_labels=labels)
@@ -122,21 +203,30 @@ def inspect_mount(found: Findings, mount: JsonObject, where: str) -> JsonObject:
     return mount
 
 
-def _inspect_bind_mount(found: Findings, mount: JsonObject, source: str, where: str, use: Use) -> None:
+def _inspect_bind_mount(found: Findings, mount: JsonObject, source: str, where: str, use: Use) -> str | None:
     if not source.startswith("/"):
         # A backslash counts as absolute in the engine and becomes a *relative* path (moby, linux_parser.go:33).
         raise Malformed(f"{where}.Source: `{source}` is no absolute path")
-    propagation = text(part(mount, "BindOptions"), "Propagation")
+    options = part(mount, "BindOptions")
+    propagation = text(options, "Propagation")
     if propagation and propagation not in _PROPAGATION:
         found.ask("field", f"{_name(where)}.BindOptions.Propagation={propagation}", f"{where}.BindOptions.Propagation")
-    found.ask("bind", clean(source), where, read_only=use.read_only, shared=propagation in _SHARED)
+    nothing_below = options.get("NonRecursive") is True and found.call.version >= _NON_RECURSIVE
+    shallow = not nothing_below and (use.nonrecursive or options.get("ReadOnlyNonRecursive") is True)
+    return host_path(found, source, where, Use(use.read_only, propagation in _SHARED, shallow))
 
 
-def _inspect_driver_config(found: Findings, config: JsonObject, where: str, use: Use) -> None:
-    options = part(config, "Options")
-    driver = text(config, "Name")
-    if driver or options:
-        inspect_driver(found, driver, options, f"{where}.VolumeOptions.DriverConfig", use)
+def _inspect_driver_config(found: Findings, mount: JsonObject, where: str, use: Use) -> JsonObject:
+    """The asks of the driver that a mount brings along. Gives back the mount to be forwarded."""
+    volume = part(mount, "VolumeOptions")
+    config = part(volume, "DriverConfig")
+    driver, options = text(config, "Name"), part(config, "Options")
+    if not (driver or options):
+        return mount
+    judged = inspect_driver(found, driver, options, f"{where}.VolumeOptions.DriverConfig", use)
+    if judged == options:
+        return mount
+    return {**mount, "VolumeOptions": {**volume, "DriverConfig": {**config, "Options": judged}}}
 
 
 def _inspect_tmpfs_options(found: Findings, options: Json, where: str) -> None:
@@ -192,7 +282,9 @@ def inspect_volume(found: Findings, name: str, where: str, use: Use, *, new_labe
     labels = new_labels if isinstance(fact, Missing) else labels_of(fact.get("Labels"))
     found.ask("volume", name, where, read_only=use.read_only, labels=labels)
     if not isinstance(fact, Missing):
-        inspect_driver(found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use)
+        inspect_driver(
+            found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use, recorded=True
+        )
 
 
 def inspect_hidden_binds(found: Findings, name: str, where: str, use: Use) -> None:
@@ -203,7 +295,9 @@ def inspect_hidden_binds(found: Findings, name: str, where: str, use: Use) -> No
         return
     fact = found.look_up(f"/volumes/{name}")
     if fact is not None and not isinstance(fact, Missing):
-        inspect_driver(found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use)
+        inspect_driver(
+            found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use, recorded=True
+        )
 
 
 _BIND_FLAGS: Final = frozenset({"bind", "rbind"})
@@ -217,8 +311,23 @@ _FREE_FLAGS: Final = frozenset(
 """What a bind's `o` may say without asking more than the bind itself does: access, hardening, times, propagation."""
 
 
-def inspect_driver(found: Findings, driver: str, options: JsonObject, where: str, use: Use) -> None:
-    """The asks of a volume's driver and options.
+def inspect_moved_volume(found: Findings, name: str, where: str, use: Use) -> None:
+    """The ask of a volume whose options are a bind, where that leads elsewhere than it says."""
+    fact = found.look_up(f"/volumes/{name}") if VOLUME_NAME.fullmatch(name) else None
+    if fact is None or isinstance(fact, Missing):
+        return
+    options = part(fact, "Options")
+    flags = _flags(options)
+    if _is_host_path(text(fact, "Driver") or "local", options, flags):
+        moved_path(found, text(options, "device"), f"{where} (volume {name})", _device_use(flags, use))
+
+
+def inspect_driver(
+    found: Findings, driver: str, options: JsonObject, where: str, use: Use, *, recorded: bool = False
+) -> JsonObject:
+    """The asks of a volume's driver and options. Gives back the options to be forwarded.
+
+    ``recorded``: it is there already, and these are what the engine says of it.
 
     Of the `local` driver, options that amount to a bind mount ask for the host path: `o` says `bind`, or `device` is a
     path of the host. Where they are a plain bind that is all; each option that a plain bind has no use for (another
@@ -227,17 +336,37 @@ def inspect_driver(found: Findings, driver: str, options: JsonObject, where: str
     driver = driver or "local"
     if driver != "local":
         found.ask("volume-driver", driver, where)
-    # The engine splits without trimming; a flag that only looks like `bind` is taken for it here all the same.
-    flags = [flag.strip().lower() for flag in text(options, "o").split(",") if flag.strip()]
-    device = text(options, "device")
+    flags = _flags(options)
+    if _is_host_path(driver, options, flags):
+        device, whole = text(options, "device"), _device_use(flags, use)
+        if recorded:
+            recorded_path(found, device, where, whole)
+        elif (path := host_path(found, device, where, whole)) is not None and device:
+            options = {**options, "device": path}
     bound = driver == "local" and not _BIND_FLAGS.isdisjoint(flags)
-    if driver == "local" and (bound or device.startswith("/")):
-        path = clean(device) if device.startswith("/") else device
-        read_only = use.read_only or ("ro" in flags and "rw" not in flags)
-        found.ask("bind", path, where, read_only=read_only, shared=use.shared or not _SHARED.isdisjoint(flags))
     for key, value in options.items():
         if not (bound and _plain_bind_option(key, value, flags)):
             found.ask("volume-driver", f"{driver} {key}={value}", where)
+    return options
+
+
+def _flags(options: JsonObject) -> list[str]:
+    # The engine splits without trimming; a flag that only looks like `bind` is taken for it here all the same.
+    return [flag.strip().lower() for flag in text(options, "o").split(",") if flag.strip()]
+
+
+def _is_host_path(driver: str, options: JsonObject, flags: list[str]) -> bool:
+    bound = not _BIND_FLAGS.isdisjoint(flags)
+    return driver == "local" and (bound or text(options, "device").startswith("/"))
+
+
+def _device_use(flags: list[str], use: Use) -> Use:
+    """How a volume's device is used: read-only by the volume's use, or by its own mount."""
+    by_itself = "ro" in flags and "rw" not in flags
+    # Used read-only, a volume is so with all that is mounted below, whatever the client's version. By its own mount it
+    # is the upper one alone, and `rbind` brings the others along.
+    nonrecursive = "rbind" in flags and not use.read_only
+    return Use(use.read_only or by_itself, use.shared or not _SHARED.isdisjoint(flags), nonrecursive)
 
 
 def _plain_bind_option(key: str, value: Json, flags: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The engine itself, logins, BuildKit's tunnels, and what of swarm and plugins can only be looked at."""
+"""The engine itself, its debugging pages, logins, and BuildKit's tunnels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 from sockproxy.docker import references
 from sockproxy.docker.fields import system as fields
 from sockproxy.docker.inspectors.findings import Findings
-from sockproxy.docker.inspectors.inspector import Inspector, nothing
-from sockproxy.docker.inspectors.whose import service_in_path, text
+from sockproxy.docker.inspectors.inspector import Inspector, nothing, unversioned
+from sockproxy.docker.inspectors.whose import text
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection
 
@@ -37,11 +37,6 @@ def _grpc(found: Findings) -> Inspection:
     return found.forward()
 
 
-def _service(found: Findings) -> Inspection:
-    service_in_path(found)
-    return found.forward()
-
-
 INSPECTORS: Final[Mapping[str, Inspector]] = MappingProxyType(
     {
         **dict.fromkeys(
@@ -50,11 +45,13 @@ INSPECTORS: Final[Mapping[str, Inspector]] = MappingProxyType(
         "SystemAuth": _auth,
         "Session": _session,
         "Grpc": _grpc,
-        # Lists and inspects without a body; what writes to these is not judged yet.
-        **dict.fromkeys(("NodeList", "NodeInspect", "ServiceList", "TaskList", "TaskInspect", "TaskLogs"), nothing),
-        **dict.fromkeys(("ServiceInspect", "ServiceLogs"), _service),
-        **dict.fromkeys(("PluginList", "PluginInspect"), nothing),
-        **dict.fromkeys(("SecretList", "SecretInspect", "ConfigList", "ConfigInspect"), nothing),
-        **dict.fromkeys(("SwarmInspect", "SwarmUnlockkey"), nothing),
+        **dict.fromkeys(
+            # Pages of the engine's own process: its arguments and memory may hold secrets, so these rows are explicit.
+            (
+                *("DebugVars", "DebugPprof", "DebugCmdline", "DebugProfile", "DebugSymbol", "DebugTrace"),
+                "DebugPprofNamed",
+            ),
+            unversioned,
+        ),
     }
 )

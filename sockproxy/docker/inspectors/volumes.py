@@ -19,7 +19,10 @@ def _create(found: Findings) -> Inspection:
     """One that exists is given back as it is: only what is sent is judged here, and its use where it is used."""
     body = found.body(fields.CREATE)
     found.ask("volume", text(body, "Name") or ANONYMOUS, "Name", labels=labels_of(body.get("Labels")))
-    inspect_driver(found, text(body, "Driver"), part(body, "DriverOpts"), "DriverOpts", Use(read_only=False))
+    options = part(body, "DriverOpts")
+    judged = inspect_driver(found, text(body, "Driver"), options, "DriverOpts", Use(read_only=False))
+    if options:
+        body["DriverOpts"] = judged
     return found.forward(body=body)
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from sockproxy.docker import references
 from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.errors import Malformed
-from sockproxy.model import Json, JsonObject, Missing
+from sockproxy.model import SWARM_SCOPE, Json, JsonObject, Missing
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -244,22 +244,74 @@ def _no_volume(name: str) -> Missing:
     return Missing(404, f"get {name}: no such volume")
 
 
-def service_in_path(found: Findings) -> None:
-    """The swarm service that the path names, and the ask for it."""
+_SWARM_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+"""Names and ids of services, tasks, secrets, configs and networks of a swarm: nothing else is ever looked up."""
+
+
+def service_in_path(found: Findings, *, always: bool = False) -> Found | None:
+    """The swarm service that the path names, and the ask for it. None while it must be looked up, or is absent.
+
+    ``always``: look it up even where no rule holds services.
+    """
     reference = found.call.params["id"]
-    if "service" not in found.held:
+    if not (always or "service" in found.held):
         found.ask("service", reference, "path")
-        return
-    fact = found.look_up(f"/services/{reference}") if _REFERENCE.fullmatch(reference) else _no_service(reference)
+        return Found(reference, None, reference)
+    fact = swarm_fact(found, "services", reference)
     if isinstance(fact, Missing):
         found.absent = fact
-    elif fact is not None:
-        spec = part(fact, "Spec")
-        found.ask("service", text(spec, "Name") or reference, "path", labels=labels_of(spec.get("Labels")))
+        return None
+    return _service(found, reference, fact) if fact is not None else None
 
 
-def _no_service(reference: str) -> Missing:
-    return Missing(404, f"service {reference} not found")
+def task_in_path(found: Findings) -> None:
+    """The ask for the service of the task that the path names, where a rule holds services."""
+    if "service" not in found.held:
+        return
+    task = swarm_fact(found, "tasks", found.call.params["id"])
+    if isinstance(task, Missing):
+        found.absent = task
+    if task is None or isinstance(task, Missing):
+        return
+    reference = text(task, "ServiceID")
+    service = swarm_fact(found, "services", reference)
+    if isinstance(service, Missing):
+        found.ask("service", reference or "(none)", "path", grantable=False)
+    elif service is not None:
+        _service(found, reference, service)
+
+
+def _service(found: Findings, reference: str, fact: JsonObject) -> Found:
+    spec = part(fact, "Spec")
+    name = text(spec, "Name") or reference
+    found.ask("service", name, "path", labels=labels_of(spec.get("Labels")))
+    return Found(name, fact, text(fact, "ID") or reference)
+
+
+def swarm_network(found: Findings, reference: str, where: str) -> str:
+    """A network that a service is to join, as what is forwarded in its place: its id in the swarm.
+
+    It is always looked up, among the swarm's networks as the engine does: the host's own network has an id there that
+    is no hex, and a network of this node may have the same name as one of the swarm.
+    """
+    fact = swarm_fact(found, "networks", reference, SWARM_SCOPE)
+    if isinstance(fact, Missing):
+        found.ask("network", reference, where, grantable=False)
+        return reference
+    if fact is None:
+        return reference
+    joined = _join(found, reference, fact, where)
+    return joined.forward if joined is not None else reference
+
+
+def swarm_fact(found: Findings, noun: str, reference: str, query: str = "") -> JsonObject | Missing | None:
+    """A thing of the swarm by its name or id. An engine in no swarm says so, and its answer is the call's (503)."""
+    if not _SWARM_NAME.fullmatch(reference):
+        return Missing(404, f"no such thing among the swarm's {noun}: {reference}")
+    fact = found.look_up(f"/{noun}/{reference}{query}")
+    if isinstance(fact, Missing) and fact.status == 503:
+        found.absent = fact
+    return fact
 
 
 # Images

@@ -224,3 +224,19 @@ def test_lists_ask_nothing() -> None:
 def test_an_update_that_says_what_only_a_create_can_is_unknown() -> None:
     found = asks("POST /containers/web/update", {"Binds": "x", "Privileged": 1, "PortBindings": []}, ENGINE)
     assert found == {"container: web", "field: Binds", "field: Privileged"}
+
+
+@pytest.mark.parametrize(
+    ("host_config", "expected"),
+    [
+        ({}, {"volume: (anonymous)"}),
+        ({"Binds": ["data:/data"]}, {"volume: data"}),
+        ({"Binds": ["data:/data/../data/"]}, {"volume: data"}),
+        ({"Binds": ["data:/other"]}, {"volume: data", "volume: (anonymous)"}),
+        ({"Mounts": [{"Type": "tmpfs", "Target": "/data"}]}, set()),
+    ],
+)
+def test_volumes_beside_binds_are_the_targets_that_docker_py_repeats(
+    host_config: JsonObject, expected: set[str]
+) -> None:
+    assert create({"Volumes": {"/data": {}}, "HostConfig": host_config}) == expected

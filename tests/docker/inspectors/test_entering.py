@@ -135,6 +135,60 @@ def test_reading_a_path_asks_for_the_host_paths_that_it_leads_into(path: str, ex
         assert found == {"container: web"} | expected
 
 
+@pytest.mark.parametrize(
+    ("path", "links", "expected"),
+    [
+        ("/tmp/l/shadow", {"/tmp/l": "/h"}, {"bind: /etc ro"}),
+        ("/tmp/l", {"/tmp/l": "/h/shadow"}, {"bind: /etc ro"}),
+        ("/tmp/l/l/x", {"/tmp/l": "/data", "/data/l": "/h"}, {"bind: /etc ro"}),
+        ("/tmp/l/x", {"/tmp/l": "/data"}, set()),
+        ("/run/x", {"/h": "/run"}, {"bind: /etc ro"}),
+        ("/tmp/l/x", {"/tmp/l": "/run", "/h": "/run/deep"}, set()),
+        ("/tmp/l", {"/tmp/l": "/run", "/h": "/run/deep"}, {"bind: /etc ro"}),
+        ("/a/b", {"/a": "/a"}, {"bind: /etc ro", "bind: /b ro"}),
+        ("/h/x", {"/h/x": "/data"}, {"bind: /etc ro"}),
+        ("/" + "d/" * 70 + "x", {}, {"bind: /etc ro", "bind: /b ro"}),
+    ],
+)
+def test_reading_a_path_asks_for_where_it_leads_by_links_in_the_container(
+    path: str, links: dict[str, str], expected: set[str]
+) -> None:
+    engine = web({"Binds": ["/etc:/h", "/b:/mnt/deep/er"]})
+    engine |= {f"stat:{ID}:{link}": {"linkTarget": led} for link, led in links.items()}
+    found = {ask for ask in asks(f"GET /containers/web/archive?path={path}", None, engine) if "archive" not in ask}
+    assert found == {"container: web"} | expected
+
+
+def test_what_is_not_there_leads_nowhere_and_a_container_without_mounts_is_not_asked() -> None:
+    facts = web({"Binds": ["/etc:/h"]})
+    gone = {**facts, f"stat:{ID}:/tmp": Missing(404, "no"), f"stat:{ID}:/tmp/x": {"linkTarget": "/h"}}
+    assert "bind: /etc ro" not in asks("GET /containers/web/archive?path=/tmp/x", None, gone)
+    plain = Engine(web({}))
+    asks("GET /containers/web/archive?path=/tmp/x", None, plain)
+    assert not [key for key in plain.asked if key.startswith("stat:")]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_where_a_rule_holds_paths_a_link_is_asked_for_too(method: str) -> None:
+    facts = web({})
+    facts[f"stat:{ID}:/data/l"] = {"linkTarget": "/etc"}
+    line = f"{method} /containers/web/archive?path=/data/l/passwd"
+    held = asks(line, None, facts, held=["archive"])
+    assert {"archive: /data/l/passwd", "archive: /etc/passwd"} <= held
+    assert "archive: /etc/passwd" not in asks(line, None, facts, held=["container"])
+
+
+def test_who_enters_is_in_its_networks_where_a_rule_holds_networks() -> None:
+    networks = {"bank": {"NetworkID": "ab" * 32}, "ci-a": {}, "host": {}, "none": {}, "bridge": {}}
+    engine = web({}, NetworkSettings={"Networks": networks})
+    engine[f"/networks/{'ab' * 32}"] = {"Name": "bank", "Id": "ab" * 32, "Labels": {"team": "bank"}}
+    for line, body in (("POST /containers/web/attach", None), ("POST /containers/web/exec", {"Cmd": ["sh"]})):
+        found = {ask for ask in asks(line, body, engine) if ask.startswith("network")}
+        assert found == {"network: bank", "network: ci-a", "network: bridge"}
+        assert not [ask for ask in asks(line, body, engine, held=["container"]) if ask.startswith("network")]
+    assert "network: bank" in host({"NetworkMode": "container:web"}, engine)
+
+
 def test_reading_out_of_a_volume_that_is_a_bind_or_of_a_privileged_container() -> None:
     engine = web({"Privileged": True, "Binds": ["v1:/d"]})
     engine["/volumes/v1"] = {"Name": "v1", "Driver": "local", "Options": {"o": "bind", "device": "/etc"}}

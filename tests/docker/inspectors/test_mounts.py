@@ -72,7 +72,7 @@ def test_a_bind_is_parsed() -> None:
         ),
         (
             {"Type": "bind", "Source": "/a", "ReadOnly": True, "BindOptions": {"ReadOnlyNonRecursive": True}},
-            {"bind: /a ro"},
+            {"bind: /a ro nonrecursive"},
         ),
         (
             {"Type": "bind", "Source": "/a", "BindOptions": {"Propagation": "leaky"}},
@@ -145,6 +145,7 @@ def test_anonymous_volumes_of_the_image_are_volumes() -> None:
         ({"type": "none", "o": "bind", "device": "/etc"}, {"bind: /etc"}),
         ({"type": "", "o": "rbind,rw,nosuid", "device": "//etc/."}, {"bind: /etc"}),
         ({"o": "bind,ro", "device": "/etc"}, {"bind: /etc ro"}),
+        ({"o": "rbind,ro", "device": "/etc"}, {"bind: /etc ro nonrecursive"}),
         ({"o": "bind,ro,rw", "device": "/etc"}, {"bind: /etc"}),
         ({"o": "bind,rshared", "device": "/a"}, {"bind: /a shared"}),
         ({"o": " BIND ", "device": "/etc"}, {"bind: /etc"}),
@@ -184,6 +185,54 @@ def test_the_options_of_a_local_volume_that_is_found(options: dict[str, str], ex
     assert host({"Binds": ["v1:/h"]}, volume("v1", options)) == {"volume: v1"} | expected
     mount = {"Type": "volume", "Target": "/h", "VolumeOptions": {"DriverConfig": {"Name": "local", "Options": options}}}
     assert host({"Mounts": [mount]}) == {"volume: (anonymous)"} | expected
+
+
+OLD, NEW = (1, 41), (1, 51)
+
+
+@pytest.mark.parametrize(
+    ("fields", "version", "expected"),
+    [
+        ({"Binds": ["/a:/h:ro"]}, (1, 43), "bind: /a ro nonrecursive"),
+        ({"Binds": ["/a:/h:ro"]}, (1, 44), "bind: /a ro"),
+        ({"Binds": ["/a:/h"]}, OLD, "bind: /a"),
+        ({"Mounts": [{"ReadOnly": True}]}, OLD, "bind: /a ro nonrecursive"),
+        ({"Mounts": [{"ReadOnly": True}]}, NEW, "bind: /a ro"),
+        ({"Mounts": [{}]}, OLD, "bind: /a"),
+        ({"Mounts": [{"BindOptions": {"ReadOnlyNonRecursive": True}}]}, NEW, "bind: /a"),
+        (
+            {"Mounts": [{"ReadOnly": True, "BindOptions": {"ReadOnlyNonRecursive": True}}]},
+            NEW,
+            "bind: /a ro nonrecursive",
+        ),
+        ({"Mounts": [{"ReadOnly": True, "BindOptions": {"NonRecursive": True}}]}, OLD, "bind: /a ro"),
+        ({"Mounts": [{"ReadOnly": True, "BindOptions": {"NonRecursive": True}}]}, (1, 39), "bind: /a ro nonrecursive"),
+    ],
+)
+def test_read_only_below_1_44_is_the_upper_mount_alone(
+    fields: JsonObject, version: tuple[int, int], expected: str
+) -> None:
+    for mount in fields.get("Mounts", ()):  # type: ignore[union-attr]
+        mount.update(Type="bind", Source="/a", Target="/h")  # type: ignore[union-attr]
+    assert host(fields, version=version) == {expected}
+    # To an engine that knows no other kind it is what read-only always was.
+    assert host(fields, version=version, speaks=(1, 43)) == {expected.removesuffix(" nonrecursive")}
+
+
+def bound(name: str) -> tuple[str, JsonObject]:
+    return "POST /containers/create", {"Image": "x", "HostConfig": {"Binds": [f"{name}:/h"]}}
+
+
+def test_a_volume_used_read_only_is_so_with_all_below_whatever_the_version() -> None:
+    engine = volume("v1", {"o": "rbind", "device": "/etc"})
+    assert host({"Binds": ["v1:/h:ro"]}, engine, version=OLD) == {"volume: v1 ro", "bind: /etc ro"}
+    engine = volume("v1", {"o": "rbind,ro", "device": "/etc"})
+    assert host({"Binds": ["v1:/h"]}, engine, version=NEW) == {"volume: v1", "bind: /etc ro nonrecursive"}
+    (ask,) = [
+        ask for ask in inspected(*bound("v1"), volume("v1", {"o": "rbind", "device": "/a"})).asks if ask.kind == "bind"
+    ]
+    assert not ask.nonrecursive
+    assert host({"Binds": ["v1:/h"]}, engine, speaks=(1, 43)) == {"volume: v1", "bind: /etc ro"}
 
 
 def test_a_volume_of_another_driver_asks_for_it_and_its_options() -> None:
