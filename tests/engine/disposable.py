@@ -74,6 +74,9 @@ class Engine:
         for volume in self.get("/volumes")["Volumes"] or ():
             if _ours(volume["Labels"], volume["Name"]):
                 yield "volumes", volume["Name"]
+        for plugin in self.get("/plugins"):
+            if PREFIX in plugin["Name"]:
+                yield "plugins", plugin["Name"]
         for image in self.get("/images/json", all="0"):
             # One by its id alone is gone when its last name goes.
             names = [name for name in image["RepoTags"] or () if PREFIX in name]

@@ -30,7 +30,7 @@ TIMEOUT = 60.0
 
 # What differs from one conversation to the next, in the order in which it is replaced.
 NATURE = (
-    (re.compile(r"sha256:[0-9a-f]{64}|\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b"), "<id>"),
+    (re.compile(r"sha256:[0-9a-f]{64}|\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b|\b[0-9a-z]{25}\b"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?Z|[+-]\d\d:?\d\d| [+-]\d{4} UTC)?"), "<time>"),
     (re.compile(r"\b(About )?(an?|\d+|Less than an?) (second|minute|hour|day|week|month)s?( ago)?"), "<span>"),
     (re.compile(r"\b\d+(\.\d+)?(ms|s)\b"), "<seconds>"),

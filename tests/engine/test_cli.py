@@ -203,6 +203,22 @@ def saved_and_loaded(docker: Docker) -> None:
 
 
 @conversation
+def exported_imported_and_committed(docker: Docker) -> None:
+    with TemporaryDirectory(prefix=docker.name) as name:
+        here = Path(name)
+        docker(f"{{run}} {IMAGE} sh -c 'echo kept by {{n}} > /kept'")
+        docker("export -o tree.tar {n}", cwd=here)
+        docker('import --change \'CMD ["cat", "/kept"]\' tree.tar {n}:imported', cwd=here)
+        docker("run --rm --name {n}-imported {n}:imported")
+        docker("commit --change 'LABEL a=b' --message 'what it says' {n} {n}:committed")
+        docker("inspect {n}:committed --format '{{json .Config.Labels}} {{.Comment}}'")
+        docker("run --rm --name {n}-committed {n}:committed cat /kept")
+        docker("diff {n}")
+        docker("rm {n}")
+        docker("rmi {n}:imported {n}:committed")
+
+
+@conversation
 def networks_and_volumes(docker: Docker) -> None:
     docker("network create {labels} {n}")
     docker("volume create {labels} {n}")

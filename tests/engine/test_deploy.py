@@ -110,9 +110,11 @@ def sidecar(engine: Engine, base: Path, tmp_path_factory: pytest.TempPathFactory
     body: dict[str, Any] = {
         "Image": image,
         "Cmd": ["run", "--policy", "jenkins-agent"],
+        "Env": ["SOCKPROXY_HOST_ROOT=/host"],
         "Labels": LABELS,
         "HostConfig": {
-            "Binds": ["/srv/docker.sock:/var/run/docker.sock"],
+            # Without `rslave`: the engine's root is no shared mount here.
+            "Binds": ["/srv/docker.sock:/var/run/docker.sock", "/:/host:ro"],
             "GroupAdd": [str(engine.socket.stat().st_gid)],
             "NetworkMode": NETWORK,
             "ReadonlyRootfs": True,
@@ -148,6 +150,21 @@ def test_a_container_beside_it_has_the_policy(sidecar: Sidecar) -> None:
     status, body = sidecar.asks("POST", "/containers/create", {"Image": IMAGE, "HostConfig": {"Privileged": True}})
     assert status == 403
     assert "privileged: container" in body
+
+
+def test_it_sees_where_a_link_on_the_host_leads(sidecar: Sidecar) -> None:
+    workspace = sidecar.engine.root / "var/lib/jenkins/workspace"
+    folder = workspace / NAME
+    folder.mkdir(parents=True)
+    try:
+        (folder / "x").symlink_to("/")
+        folder.joinpath("closed").mkdir(mode=0o700)
+        for path, says in (("x", "asks `bind: /`"), ("closed/job", "may not search a folder on the way")):
+            body = {"Image": IMAGE, "HostConfig": {"Binds": [f"/var/lib/jenkins/workspace/{NAME}/{path}:/w"]}}
+            status, answer = sidecar.asks("POST", "/containers/create", body)
+            assert (status, says in answer) == (403, True), answer
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(
