@@ -4,6 +4,8 @@
 #   make test      all tests; ARGS='-k bind' picks some
 #   make lint      ruff and mypy
 #   make docs      write policies/README.md anew from the tables in the code
+#   make fuzz      look for inputs that break TARGET (canonical body judging policy edge), for SECONDS (60)
+#   make mutants   break each check in turn, and see which break no test notices; ARGS='--sample 500' tries some
 #   make bench     speed and size beside the bare engine's
 #   make engines   start the two disposable Docker Engines that the engine tests use (root on Debian)
 #   make clean     remove what was made here; the engines' roots stay (tests/engine/stop-engine --remove SUITE)
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 SUITES := bookworm forky
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench engines stop-engines clean
+.PHONY: help demo test lint format docs fuzz mutants bench engines stop-engines clean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -38,6 +40,12 @@ format: $(VENV)/.installed-dev
 docs: $(VENV)/.installed
 	@$(BIN)/python -m sockproxy.cli.reference > .make-docs && mv .make-docs policies/README.md
 
+fuzz: $(VENV)/.installed-fuzz
+	@$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(or $(SECONDS),60) $(ARGS)
+
+mutants: $(VENV)/.installed-mutation
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -52,7 +60,7 @@ stop-engines:
 	@for suite in $(SUITES); do tests/engine/stop-engine $$suite; done
 
 clean:
-	rm -rf $(VENV) .make dist build .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .make .mutants dist build .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment. Two stamps, so that the demo does not wait for the tests' tools.
@@ -72,3 +80,11 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-fuzz: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed
+
+$(VENV)/.installed-mutation: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mutation]'
+	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -58,10 +59,11 @@ def copy() -> None:
 
 
 def run(names: Iterable[str], children: int) -> None:
+    # Some tests are named by sets, in whose order no two processes agree: mutmut would take them for others.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
     with (WORK / "mutmut.log").open("ab") as log:
-        subprocess.run(
-            [MUTMUT, "run", "--max-children", str(children), *names], cwd=WORK, stdout=log, stderr=log, check=False
-        )
+        command = [MUTMUT, "run", "--max-children", str(children), *names]
+        subprocess.run(command, cwd=WORK, stdout=log, stderr=log, env=environment, check=False)
 
 
 def mutants() -> Iterator[tuple[str, bool]]:

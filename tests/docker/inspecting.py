@@ -94,6 +94,11 @@ def shown(asks: Iterable[Ask]) -> set[str]:
     return {str(ask) for ask in asks}
 
 
+def named(value: Any) -> str:
+    """The name of a parameter that is fields or asks, the same in every run: sets have no order of their own."""
+    return ", ".join(sorted(value) if isinstance(value, set) else map(str, value))[:60] or "nothing"
+
+
 def asks(request: str, body: Any = None, engine: Any = None, **options: Any) -> set[str]:
     """What a request asks for."""
     return shown(inspected(request, body, engine, **options).asks)

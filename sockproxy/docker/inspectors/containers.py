@@ -39,10 +39,13 @@ def _create(found: Findings) -> Inspection:
     name = found.query.get("name", "").removeprefix("/")
     found.ask("container", name or UNNAMED, "?name", labels=labels)
     _inspect_image(found, body)
+    runtime(found, top := body.pop("Runtime", None), "Runtime")
+    honoured = top and "HostConfig" not in body and found.context.engine_version <= _TOP_LEVEL
     # Forwarded even where it is empty: engines up to 26 read its fields at the top level where there is no such object.
     body["HostConfig"] = host
-    runtime(found, body.pop("Runtime", None), "Runtime")
     inspect_host_config(found, host, "HostConfig.")
+    if honoured:
+        host["Runtime"] = top
     inspect_networks(found, body, host)
     _inspect_anonymous_volumes(found, body, host)
     for key, value in labels:
@@ -50,6 +53,10 @@ def _create(found: Findings) -> Inspection:
     inspect_limits(found, host)
     inspect_requirements(found, host, text(body, "User"))
     return found.forward(body=body)
+
+
+_TOP_LEVEL: Final = (1, 45)
+"""The newest version of an engine (26) that reads a HostConfig's fields at the top level, where no such object came."""
 
 
 def _inspect_anonymous_volumes(found: Findings, body: JsonObject, host: JsonObject) -> None:

@@ -343,7 +343,8 @@ def inspect_driver(
             recorded_path(found, device, where, whole)
         elif (path := host_path(found, device, where, whole)) is not None and device:
             options = {**options, "device": path}
-    bound = driver == "local" and not _BIND_FLAGS.isdisjoint(flags)
+    # What only looks like `bind` is a bind to nobody else: the rest of such a mount is asked for as what it is.
+    bound = driver == "local" and not _BIND_FLAGS.isdisjoint(text(options, "o").split(","))
     for key, value in options.items():
         if not (bound and _plain_bind_option(key, value, flags)):
             found.ask("volume-driver", f"{driver} {key}={value}", where)

@@ -246,12 +246,18 @@ ASKS_NOTHING: Final = frozenset(
 """Fields of a ContainerSpec whose every value is harmless."""
 
 
+_CAPABILITIES_AND_PIDS: Final = (1, 41)
+_NO_NEW_PRIVILEGES: Final = (1, 44)
+"""Before these versions an engine drops such fields of a service (moby, swarm/helpers.go; tried on 20.10 and 28.5)."""
+
+
 def _inspect_requirements(found: Findings, spec: JsonObject, where: str) -> None:
+    version = found.call.version
     if spec.get("ReadOnly") is not True:
         found.ask("require", "read-only", f"{where}.ReadOnly")
-    if part(spec, "Privileges").get("NoNewPrivileges") is not True:
+    if version < _NO_NEW_PRIVILEGES or part(spec, "Privileges").get("NoNewPrivileges") is not True:
         found.ask("require", "no-new-privileges", f"{where}.Privileges.NoNewPrivileges")
-    if not drops_all(spec.get("CapabilityDrop")):
+    if version < _CAPABILITIES_AND_PIDS or not drops_all(spec.get("CapabilityDrop")):
         found.ask("require", "cap-drop-all", f"{where}.CapabilityDrop")
     require_non_root(found, text(spec, "User"), f"{where}.User")
 
@@ -277,7 +283,8 @@ def _inspect_limits(found: Findings, resources: JsonObject, where: str) -> None:
     amount = memory_amount({"Memory": memory, "MemorySwap": both})
     found.ask("limit", "memory", f"{where}.Limits.MemoryBytes", amount=amount)
     found.ask("limit", "cpus", f"{where}.Limits.NanoCPUs", amount=_positive(limits, "NanoCPUs"))
-    found.ask("limit", "pids", f"{where}.Limits.Pids", amount=_positive(limits, "Pids"))
+    pids = _positive(limits, "Pids") if found.call.version >= _CAPABILITIES_AND_PIDS else None
+    found.ask("limit", "pids", f"{where}.Limits.Pids", amount=pids)
 
 
 def _number(values: JsonObject, key: str) -> int:

@@ -240,3 +240,21 @@ def test_volumes_beside_binds_are_the_targets_that_docker_py_repeats(
     host_config: JsonObject, expected: set[str]
 ) -> None:
     assert create({"Volumes": {"/data": {}}, "HostConfig": host_config}) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "speaks", "expected"),
+    [
+        ({}, (1, 51), (1, 51), {}),
+        ({"HostConfig": None}, (1, 51), (1, 51), {}),
+        ({"Runtime": "runsc"}, (1, 41), (1, 45), {"Runtime": "runsc"}),
+        ({"Runtime": "runsc"}, (1, 41), (1, 46), {}),
+        ({"Runtime": "runsc", "HostConfig": {}}, (1, 41), (1, 45), {}),
+    ],
+)
+def test_a_host_config_that_did_not_come_is_sent_and_means_what_none_would(
+    body: JsonObject, version: tuple[int, int], speaks: tuple[int, int], expected: JsonObject
+) -> None:
+    inspection = inspected("POST /containers/create", {"Image": "x", **body}, version=version, speaks=speaks)
+    assert sent(inspection)["HostConfig"] == expected
+    assert ("runtime: runsc" in {str(ask) for ask in inspection.asks}) == ("Runtime" in body)

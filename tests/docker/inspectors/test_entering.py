@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sockproxy.model import JsonObject, Missing
-from tests.docker.inspecting import OWN, Engine, asks, host, inspected
+from tests.docker.inspecting import OWN, Engine, asks, host, inspected, named
 
 ID = "ab" * 32
 
@@ -55,7 +55,7 @@ GIVEN: list[tuple[JsonObject, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "expected"), GIVEN, ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(("given", "expected"), GIVEN, ids=named)
 def test_entering_asks_for_what_the_container_was_given(given: JsonObject, expected: set[str]) -> None:
     engine = web(given)
     assert asks("POST /containers/web/attach?stream=1", None, engine) == {"container: web"} | expected

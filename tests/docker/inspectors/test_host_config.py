@@ -10,7 +10,7 @@ from sockproxy.docker.fields.containers import HOST_CONFIG_FIELDS
 from sockproxy.docker.inspectors.host_config import ASKS_NOTHING, READ_HERE
 from sockproxy.errors import Malformed
 from sockproxy.model import Ask, JsonObject
-from tests.docker.inspecting import OWN, PLAIN, asks, create, host, inspected, sent
+from tests.docker.inspecting import OWN, PLAIN, asks, create, host, inspected, named, sent
 
 WEB: dict[str, JsonObject] = {"/containers/web/json": {"Id": "ab" * 32, "Name": "/web", "Config": {}, "HostConfig": {}}}
 
@@ -108,12 +108,12 @@ HARMLESS: list[JsonObject] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "expected"), ASKING, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("fields", "expected"), ASKING, ids=named)
 def test_what_a_field_asks(fields: JsonObject, expected: set[str]) -> None:
     assert host(fields, WEB) == expected
 
 
-@pytest.mark.parametrize("fields", HARMLESS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize("fields", HARMLESS, ids=named)
 def test_what_asks_nothing(fields: JsonObject) -> None:
     assert host(fields) == set()
 

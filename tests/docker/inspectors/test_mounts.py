@@ -148,7 +148,10 @@ def test_anonymous_volumes_of_the_image_are_volumes() -> None:
         ({"o": "rbind,ro", "device": "/etc"}, {"bind: /etc ro nonrecursive"}),
         ({"o": "bind,ro,rw", "device": "/etc"}, {"bind: /etc"}),
         ({"o": "bind,rshared", "device": "/a"}, {"bind: /a shared"}),
-        ({"o": " BIND ", "device": "/etc"}, {"bind: /etc"}),
+        (
+            {"o": " BIND ", "device": "/etc"},
+            {"bind: /etc", "volume-driver: local o= BIND ", "volume-driver: local device=/etc"},
+        ),
         ({"type": "ext4", "o": "bind", "device": "/"}, {"bind: /", "volume-driver: local type=ext4"}),
         ({"o": "bind,remount", "device": "/a"}, {"bind: /a", "volume-driver: local o=bind,remount"}),
         ({"o": "bind", "device": "/a", "size": "1g"}, {"bind: /a", "volume-driver: local size=1g"}),

@@ -214,6 +214,24 @@ def test_its_hardening() -> None:
     assert not [ask for ask in inspected(CREATE, spec(hardened)).asks if ask.kind == "require"]
 
 
+@pytest.mark.parametrize(
+    ("version", "dropped"),
+    [
+        ((1, 40), {"require: no-new-privileges", "require: cap-drop-all", "limit: pids"}),
+        ((1, 41), {"require: no-new-privileges"}),
+        ((1, 43), {"require: no-new-privileges"}),
+        ((1, 44), set()),
+    ],
+)
+def test_what_an_old_version_drops_is_not_there(version: tuple[int, int], dropped: set[str]) -> None:
+    hardened = {"ReadOnly": True, "Privileges": {"NoNewPrivileges": True}, "CapabilityDrop": ["ALL"], "User": "1000"}
+    limits = {"Resources": {"Limits": {"MemoryBytes": 1, "NanoCPUs": 1, "Pids": 1}}}
+    inspection = inspected(CREATE, spec(hardened, limits), version=version)
+    lacking = {str(ask) for ask in inspection.asks if ask.kind == "require"}
+    unlimited = {str(ask) for ask in inspection.asks if ask.kind == "limit" and ask.amount is None}
+    assert lacking | unlimited == dropped
+
+
 def test_a_restart_policy() -> None:
     assert "restart: any" in asks(CREATE, spec())
     assert "restart: on-failure" in asks(CREATE, spec(task={"RestartPolicy": {"Condition": "on-failure"}}))
