@@ -25,7 +25,9 @@ def test_a_directory_of_the_host_is_a_bind() -> None:
     assert inspection.forward.target.endswith(f"/containers/{'ab' * 32}/checkpoints")
     listed = inspected("GET /containers/web/checkpoints?dir=/etc/", None, WEB)
     assert {str(ask) for ask in listed.asks} == {"container: web", "bind: /etc ro"}
-    assert listed.forward.target.endswith("/checkpoints?dir=%2Fetc")
+    assert listed.forward.target.endswith(f"/containers/{'ab' * 32}/checkpoints?dir=%2Fetc")
+    unknown = inspected("GET /containers/web/checkpoints?dir=/etc&new=1", None, WEB)
+    assert unknown.forward.target.endswith("?dir=%2Fetc&new=1")
     removed = inspected("DELETE /containers/web/checkpoints/cp1?dir=/", None, WEB)
     assert {str(ask) for ask in removed.asks} == {"container: web", "bind: /"}
     assert removed.forward.target.endswith(f"/containers/{'ab' * 32}/checkpoints/cp1?dir=%2F")

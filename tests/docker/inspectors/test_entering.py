@@ -25,6 +25,10 @@ GIVEN: list[tuple[JsonObject, set[str]]] = [
         {"bind: /etc shared"},
     ),
     (
+        {"Mounts": [{"Type": "bind", "Source": "/etc", "Target": "/h", "ReadOnly": True}]},
+        {"bind: /etc ro"},
+    ),
+    (
         {"Privileged": True, "SecurityOpt": ["label=disable"], "CapAdd": ["SYS_ADMIN"], "MaskedPaths": None},
         {"privileged: container"},
     ),
@@ -223,3 +227,10 @@ def test_what_is_not_there_is_answered_as_the_engine_does() -> None:
 def test_the_own_container_is_not_entered(request_line: str) -> None:
     found = inspected(request_line, None, {"/containers/own/json": {"Id": OWN, "Name": "/own"}}, own=OWN).asks
     assert [str(ask) for ask in found if not ask.grantable] == ["container: own"]
+
+
+def test_the_volumes_that_are_taken_over_have_their_labels() -> None:
+    engine = web({"Binds": ["v1:/d"]})
+    engine["/volumes/v1"] = {"Name": "v1", "Driver": "local", "Labels": {"team": "bank"}}
+    inspection = inspected("POST /containers/create", {"Image": "x", "HostConfig": {"VolumesFrom": ["web"]}}, engine)
+    assert [ask.labels for ask in inspection.asks if ask.kind == "volume"] == [(("team", "bank"),)]

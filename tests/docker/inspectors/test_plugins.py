@@ -133,6 +133,7 @@ def test_a_setting_asks_for_what_the_plugin_would_have(settings: list[str], expe
     inspection = inspected("POST /plugins/mine/set", settings, {"/plugins/mine/json": PLUGIN})
     assert {str(ask) for ask in inspection.asks} == {NAME, *expected}
     assert sent(inspection) == settings
+    assert inspection.forward.target.endswith(f"/plugins/{'ab' * 32}/set")
 
 
 @pytest.mark.parametrize("line", ["POST /plugins/mine/disable?force=1", "DELETE /plugins/mine"])
@@ -160,5 +161,7 @@ def test_pushing_and_looking() -> None:
 
 def test_an_upgrade_is_forwarded_by_the_name_that_was_judged() -> None:
     engine = {f"/plugins/{'ab' * 6}/json": PLUGIN}
-    inspection = inspected(f"POST /plugins/{'ab' * 6}/upgrade?remote=mine", [], engine)
+    granted = [{"Name": "network", "Description": "", "Value": ["none"]}]
+    inspection = inspected(f"POST /plugins/{'ab' * 6}/upgrade?remote=mine", granted, engine)
+    assert sent(inspection) == granted
     assert inspection.forward.target.endswith("/plugins/mine:latest/upgrade?remote=mine")

@@ -81,6 +81,10 @@ def test_every_field_of_a_container_spec_is_read_or_harmless() -> None:
             {"volume: group:a", "field: TaskTemplate.ContainerSpec.Mounts.Type=cluster"},
         ),
         (
+            {"Mounts": [{"Type": "cluster", "Source": "data", "Target": "/h", "ReadOnly": True}]},
+            {"volume: data ro", "field: TaskTemplate.ContainerSpec.Mounts.Type=cluster"},
+        ),
+        (
             {"Mounts": [{"Type": "npipe", "Source": "a", "Target": "/h"}]},
             {"field: TaskTemplate.ContainerSpec.Mounts.Type=npipe"},
         ),
@@ -254,8 +258,9 @@ def test_its_networks_are_looked_up_in_the_swarm_and_named_by_their_id(place: st
     assert holder["Networks"][0]["Target"] == NETWORK
 
 
-def test_the_hosts_network_goes_by_an_id_of_the_swarm() -> None:
-    engine = {f"/networks/{NETWORK}?scope=swarm": {"Name": "host", "Driver": "host", "Id": NETWORK}}
+@pytest.mark.parametrize("fact", [{"Name": "host"}, {"Name": "renamed", "Driver": "host"}])
+def test_the_hosts_network_goes_by_an_id_of_the_swarm(fact: JsonObject) -> None:
+    engine = {f"/networks/{NETWORK}?scope=swarm": {"Id": NETWORK, **fact}}
     assert "namespace: network=host" in asks(CREATE, spec(task={"Networks": [{"Target": NETWORK}]}), engine, held=())
 
 
@@ -302,6 +307,7 @@ def test_an_update_is_held_as_a_create_is_and_both_names_count() -> None:
         (("team", "ci"),),
     ]
     assert inspection.forward.target.endswith("/services/s1/update?version=7")
+    assert sent(inspection) == spec(Labels={"team": "ci"})
     assert beyond(spec({"CapabilityAdd": ["SYS_ADMIN"]})) <= asks(
         "POST /services/web/update?version=7", spec({"CapabilityAdd": ["SYS_ADMIN"]}), engine
     )
