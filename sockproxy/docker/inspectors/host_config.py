@@ -21,7 +21,7 @@ from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.mounts import Use, inspect_bind, inspect_mount, inspect_tmpfs
 from sockproxy.docker.inspectors.ports import publish
 from sockproxy.docker.inspectors.security import capability, no_new_privileges, read_paths, read_security_opts
-from sockproxy.docker.inspectors.whose import Purpose, other_container, part, text
+from sockproxy.docker.inspectors.whose import Purpose, number, other_container, part, text
 from sockproxy.errors import Malformed
 from sockproxy.model import Ask, Json, JsonObject
 
@@ -339,29 +339,24 @@ _NO_PIDS: Final = Ask("limit", "pids", "HostConfig.PidsLimit")
 
 def inspect_limits(found: Findings, host: JsonObject) -> None:
     """What a create sets of each limit, or that it sets none. `shm` has a small default: asked only where it is set."""
-    memory, cpus, pids = memory_amount(host), _cpus(host), _number(host, "PidsLimit")
+    memory, cpus, pids = memory_amount(host), _cpus(host), number(host, "PidsLimit")
     found.note(_NO_MEMORY if memory is None else Ask("limit", "memory", "HostConfig.Memory", amount=memory))
     found.note(_NO_CPUS if cpus is None else Ask("limit", "cpus", "HostConfig.NanoCpus", amount=cpus))
     found.note(_NO_PIDS if pids <= 0 else Ask("limit", "pids", "HostConfig.PidsLimit", amount=pids))
-    if (shm := _number(host, "ShmSize")) > 0:
+    if (shm := number(host, "ShmSize")) > 0:
         found.ask("limit", "shm", "HostConfig.ShmSize", amount=shm)
 
 
 def inspect_changed_limits(found: Findings, resources: JsonObject) -> None:
     """What an update sets of each limit; what it does not name stays as it was (moby, ``container_unix.go``)."""
-    if _number(resources, "Memory") or _number(resources, "MemorySwap"):
+    if number(resources, "Memory") or number(resources, "MemorySwap"):
         found.ask("limit", "memory", "Memory", amount=memory_amount(resources))
-    if _number(resources, "NanoCpus") or _number(resources, "CpuQuota") or _number(resources, "CpuPeriod"):
+    if number(resources, "NanoCpus") or number(resources, "CpuQuota") or number(resources, "CpuPeriod"):
         # A period alone changes what the quota that is there amounts to, which nobody knows here: no amount.
         found.ask("limit", "cpus", "NanoCpus", amount=_cpus(resources))
     if "PidsLimit" in resources:
-        pids = _number(resources, "PidsLimit")
+        pids = number(resources, "PidsLimit")
         found.ask("limit", "pids", "PidsLimit", amount=pids if pids > 0 else None)
-
-
-def _number(values: JsonObject, key: str) -> int:
-    value = values.get(key)
-    return value if isinstance(value, int) else 0
 
 
 def memory_amount(values: JsonObject) -> int | None:
@@ -371,7 +366,7 @@ def memory_amount(values: JsonObject) -> int | None:
 
     `MemorySwap` is memory and swap together; -1 is no limit.
     """
-    memory, both = _number(values, "Memory"), _number(values, "MemorySwap")
+    memory, both = number(values, "Memory"), number(values, "MemorySwap")
     if memory < 0 or both < 0 or not (memory or both):
         return None
     return max(memory, both // 2) or None
@@ -379,10 +374,10 @@ def memory_amount(values: JsonObject) -> int | None:
 
 def _cpus(values: JsonObject) -> int | None:
     """Billionths of a CPU."""
-    if (nano := _number(values, "NanoCpus")) > 0:
+    if (nano := number(values, "NanoCpus")) > 0:
         return nano
-    if (quota := _number(values, "CpuQuota")) > 0:
-        period = _number(values, "CpuPeriod")
+    if (quota := number(values, "CpuQuota")) > 0:
+        period = number(values, "CpuPeriod")
         return quota * 1_000_000_000 // (period if period > 0 else _DEFAULT_CPU_PERIOD)
     return None
 

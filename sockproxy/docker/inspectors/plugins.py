@@ -8,7 +8,7 @@ may have pulled it. A plugin's name counts as an image's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -19,7 +19,7 @@ from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.inspector import Inspector, nothing
 from sockproxy.docker.inspectors.mounts import Use, host_path, recorded_path
 from sockproxy.docker.inspectors.security import capability
-from sockproxy.docker.inspectors.whose import Found, normal_name, part, text
+from sockproxy.docker.inspectors.whose import Found, normal_name, objects, part, text
 from sockproxy.docker.paths import clean
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection, Json, JsonObject, Missing
@@ -98,10 +98,10 @@ def _inspect_given(found: Findings, plugin: Found) -> None:
         _inspect_privilege(found, "capabilities", name, f"{prefix}Config.Linux.Capabilities[{index}]")
     # Settings hold what is in force; what the image wants is there too, unless it was set to something else.
     for holder, where in ((settings, f"{prefix}Settings"), (linux, f"{prefix}Config.Linux")):
-        for index, device in _objects(holder.get("Devices")):
+        for index, device in objects(holder.get("Devices")):
             _inspect_device(found, text(device, "Path"), f"{where}.Devices[{index}]")
     for holder, where in ((settings, f"{prefix}Settings"), (config, f"{prefix}Config")):
-        for index, mount in _objects(holder.get("Mounts")):
+        for index, mount in objects(holder.get("Mounts")):
             _inspect_mount(found, mount, f"{where}.Mounts[{index}]")
 
 
@@ -115,12 +115,6 @@ def _inspect_mount(found: Findings, mount: JsonObject, where: str) -> None:
         found.ask("field", f"plugin.Mounts.Type={kind}", f"{where}.Type")
     if source.startswith("/"):
         recorded_path(found, source, where, Use("ro" in options, not _SHARED.isdisjoint(options)))
-
-
-def _objects(value: Json) -> Iterator[tuple[int, JsonObject]]:
-    for index, each in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(each, dict):
-            yield index, each
 
 
 def _texts(value: Json) -> list[str]:
@@ -215,8 +209,8 @@ def _set(found: Findings) -> Inspection:
     plugin = _in_path(found)
     if plugin is not None:
         config = part(plugin.fact, "Config")
-        mounts = {text(mount, "Name") for _, mount in _objects(config.get("Mounts"))}
-        devices = {text(device, "Name") for _, device in _objects(part(config, "Linux").get("Devices"))}
+        mounts = {text(mount, "Name") for _, mount in objects(config.get("Mounts"))}
+        devices = {text(device, "Name") for _, device in objects(part(config, "Linux").get("Devices"))}
         for index, setting in enumerate(_texts(body)):
             key, _, value = setting.partition("=")
             name, _, field = key.partition(".")

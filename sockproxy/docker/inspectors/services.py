@@ -7,7 +7,7 @@ to. Volumes are looked up on this node; one of that name on another node is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -30,6 +30,8 @@ from sockproxy.docker.inspectors.whose import (
     image,
     labels_of,
     normal_name,
+    number,
+    objects,
     part,
     service_in_path,
     swarm_fact,
@@ -126,15 +128,9 @@ def _inspect_image(found: Findings, spec: JsonObject, where: str) -> None:
 _Reader = Callable[[Findings, Json, str], Json]
 
 
-def _items(value: Json) -> Iterator[tuple[int, JsonObject]]:
-    for index, each in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(each, dict):
-            yield index, each
-
-
 def _mounts(found: Findings, value: Json, where: str) -> Json:
     forward: list[Json] = []
-    for index, mount in _items(value):
+    for index, mount in objects(value):
         here = f"{where}[{index}]"
         if text(mount, "Type") == "cluster":
             # A volume of the whole swarm, or a group of them, mounted by a CSI plug-in.
@@ -200,7 +196,7 @@ def _given(kind: str, noun: str) -> _Reader:
 
     def read(found: Findings, value: Json, where: str) -> Json:
         word = noun.capitalize()
-        for index, each in _items(value):
+        for index, each in objects(value):
             identity, name = text(each, f"{word}ID"), text(each, f"{word}Name")
             here = f"{where}[{index}]"
             reference = name or identity
@@ -277,7 +273,7 @@ def _inspect_task(found: Findings, task: JsonObject, where: str) -> None:
 
 def _inspect_limits(found: Findings, resources: JsonObject, where: str) -> None:
     limits = part(resources, "Limits")
-    memory, swap = _number(limits, "MemoryBytes"), _number(resources, "SwapBytes")
+    memory, swap = number(limits, "MemoryBytes"), number(resources, "SwapBytes")
     # A container's `MemorySwap` is memory and swap together; none given is as much swap as memory.
     both = swap if swap < 0 else memory + swap if swap else 0
     amount = memory_amount({"Memory": memory, "MemorySwap": both})
@@ -287,14 +283,9 @@ def _inspect_limits(found: Findings, resources: JsonObject, where: str) -> None:
     found.ask("limit", "pids", f"{where}.Limits.Pids", amount=pids)
 
 
-def _number(values: JsonObject, key: str) -> int:
-    value = values.get(key)
-    return value if isinstance(value, int) else 0
-
-
 def _positive(values: JsonObject, key: str) -> int | None:
-    number = _number(values, key)
-    return number if number > 0 else None
+    value = number(values, key)
+    return value if value > 0 else None
 
 
 def _inspect_networks(found: Findings, spec: JsonObject, task: JsonObject, prefix: str) -> None:
@@ -302,7 +293,7 @@ def _inspect_networks(found: Findings, spec: JsonObject, task: JsonObject, prefi
     attachments = [
         (f"{prefix}{where}[{index}]", each)
         for where, holder in ((f"{_TASK}.Networks", task), ("Networks", spec))
-        for index, each in _items(holder.get("Networks"))
+        for index, each in objects(holder.get("Networks"))
     ]
     for where, each in attachments:
         each["Target"] = swarm_network(found, text(each, "Target"), f"{where}.Target")
@@ -314,10 +305,10 @@ def _inspect_networks(found: Findings, spec: JsonObject, task: JsonObject, prefi
 
 def _inspect_ports(found: Findings, ports: Json, where: str) -> None:
     """A service's ports are opened on every address, of this node or of all of them."""
-    for index, port in _items(ports):
-        number = port.get("PublishedPort") or "random"
+    for index, port in objects(ports):
+        published = number(port, "PublishedPort") or "random"
         protocol = (text(port, "Protocol") or "tcp").lower()
-        found.ask("publish", f"0.0.0.0:{number}/{protocol}", f"{where}[{index}]")
+        found.ask("publish", f"0.0.0.0:{published}/{protocol}", f"{where}[{index}]")
 
 
 # Looking, and tasks

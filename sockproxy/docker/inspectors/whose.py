@@ -12,6 +12,7 @@ What is not there: in the path it is answered with the engine's own 404, in a bo
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -74,6 +75,19 @@ def text(value: Json, key: str) -> str:
     """A text inside an object; empty where there is none."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, str) else ""
+
+
+def number(value: Json, key: str) -> int:
+    """A number inside an object; 0 where there is none."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, int) else 0
+
+
+def objects(value: Json) -> Iterator[tuple[int, JsonObject]]:
+    """The objects of a list, each with its index; none where it is no list."""
+    for index, each in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(each, dict):
+            yield index, each
 
 
 # Containers
