@@ -392,13 +392,16 @@ def _rules_meet(mine: re.Match[str], value: str) -> bool:
     return same_type and all("*" in (mine[at], theirs[at]) or mine[at] == theirs[at] for at in (2, 3))
 
 
+_COUNT: Final = re.compile("[0-9]{1,19}")
+
+
 def _gpu_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
     if text == "all":
         # Every GPU of nvidia's, by count, by index or all. Another driver's name stands before it, a CDI name has `/`.
         return lambda ask: " " not in ask.value and "/" not in ask.value
-    if text.isdecimal():
+    if _COUNT.fullmatch(text):
         most = int(text)
-        return lambda ask: ask.value.isdecimal() and int(ask.value) <= most
+        return lambda ask: _COUNT.fullmatch(ask.value) is not None and int(ask.value) <= most
     match = glob(text)
     return lambda ask: match(ask.value)
 
@@ -407,7 +410,7 @@ def _gpu_denial(kind: Kind, text: str) -> Test:
     covers = _gpu_form(kind, text)
     # Where the engine chooses, by count or all of them, it may choose the one that is denied.
     if text.startswith("device="):
-        return lambda ask: covers(ask) or ask.value == "all" or ask.value.isdecimal()
+        return lambda ask: covers(ask) or ask.value == "all" or _COUNT.fullmatch(ask.value) is not None
     return covers
 
 

@@ -165,7 +165,8 @@ class Connection(asyncio.Protocol):
                     self._delimited = value.lower() == b"chunked"
                 case b"connection":
                     closing = b"close" in value.lower()
-        self._keep = not closing and (self._delimited or self._bodiless or status in (204, 304))
+        kept = self._parser is not None and self._parser.get_http_version() == "1.1" and not closing
+        self._keep = kept and (self._delimited or self._bodiless or status in (204, 304))
         if self._bodiless:
             # httptools cannot be told that HEAD has no body: it would wait for the length that is named.
             self._parser = None

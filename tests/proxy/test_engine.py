@@ -158,6 +158,20 @@ async def test_the_head_is_there_before_the_body(daemon: FakeEngine, pool: Pool)
     connection.close()
 
 
+@pytest.mark.parametrize(("version", "connections"), [("1.1", 1), ("1.0", 2)])
+@pytest.mark.parametrize("status", [200, 204])
+async def test_an_answer_in_an_old_version_is_the_last_on_its_connection(
+    daemon: FakeEngine, pool: Pool, version: str, connections: int, status: int
+) -> None:
+    @daemon.script("/x")
+    async def old(asked: Asked) -> None:
+        await asked.write(f"HTTP/{version} {status} OK\r\n\r\n".encode())
+
+    for _ in range(2):
+        assert await get(pool, HEAD) == (status, b"")
+    assert daemon.connections == connections
+
+
 async def test_a_stale_connection_is_replaced_where_repeating_is_harmless(daemon: FakeEngine, pool: Pool) -> None:
     times = 0
 

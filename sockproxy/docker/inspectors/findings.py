@@ -6,6 +6,7 @@ more facts, until it needs no look-up. It never fetches anything itself.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from sockproxy.docker import body as json_body
@@ -15,7 +16,12 @@ from sockproxy.docker.fields.schema import List, Struct
 from sockproxy.docker.operations import read_query
 from sockproxy.docker.paths import clean
 from sockproxy.docker.request import encode_target
+from sockproxy.errors import Internal
 from sockproxy.model import HOST, Ask, Context, Forward, Inspection, Json, JsonObject, Missing
+from sockproxy.printable import printable
+
+_ODD_PATH: Final = re.compile(r"//|/\.{1,2}(?:/|$)|[%\\\x00-\x1f\x7f]")
+"""What `canonical` refuses in a path."""
 
 
 class Findings:
@@ -122,6 +128,9 @@ class Findings:
         """
         call = self.call
         operation, request = call.operation, call.request
+        # INVARIANT: an id that the engine told stands in the path as one word, as the client's own had to.
+        if path is not None and _ODD_PATH.search(path) is not None:
+            raise Internal(f"`{printable(path)}` is no path to forward")
         headers: list[tuple[str, str]] = []
         upgrade = None
         for name, value in request.headers:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sockproxy.errors import Malformed
+from sockproxy.errors import Internal, Malformed
 from sockproxy.model import Ask, JsonObject, Missing
 from tests.docker.inspecting import MISSING, OWN, Engine, asks, create, inspected, sent
 
@@ -258,3 +258,10 @@ def test_a_host_config_that_did_not_come_is_sent_and_means_what_none_would(
     inspection = inspected("POST /containers/create", {"Image": "x", **body}, version=version, speaks=speaks)
     assert sent(inspection)["HostConfig"] == expected
     assert ("runtime: runsc" in {str(ask) for ask in inspection.asks}) == ("Runtime" in body)
+
+
+@pytest.mark.parametrize("identity", ["/", "../images/x", "..", "a/./b", "a%2fb", "a\\b", "a\nb"])
+def test_an_id_that_would_be_another_path_is_not_forwarded(identity: str) -> None:
+    engine = {"/containers/web/json": {"Id": identity, "Name": "/web"}}
+    with pytest.raises(Internal):
+        inspected("POST /containers/web/stop", None, engine)
