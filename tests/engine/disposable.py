@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket as sockets
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -124,6 +126,9 @@ def discover() -> Discovery:
 
 def _examine(socket: Path) -> Engine | str:
     try:
+        # Before httpx, which leaves a socket open where it cannot connect.
+        with closing(sockets.socket(sockets.AF_UNIX)) as tried:
+            tried.connect(str(socket))
         with httpx.Client(
             transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://engine", timeout=10
         ) as client:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -20,7 +19,8 @@ from tests.engine.oracle.silence import HIDDEN
 from tests.engine.oracle.trial import EVERYTHING, Tally, Trial
 from tests.engine.proxies import running
 
-SEED = int(os.environ.get("SOCKPROXY_ORACLE_SEED") or secrets.randbelow(10**6))
+SEED = int(os.environ.get("SOCKPROXY_ORACLE_SEED") or 1)
+"""The same cases in every run, so that a change is what turns one red; another seed, by hand, finds other cases."""
 CASES = int(os.environ.get("SOCKPROXY_ORACLE_CASES") or 1500)
 SERVICES = CASES // 3
 ACCEPTED = 0.6
