@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.engine.proxies import POLICIES, Proxy, running
 @pytest.fixture(scope="session", autouse=True)
 def _swept() -> Iterator[None]:
     """Whatever happens, the engines are left as they were found."""
+    # Tests that are run in the background ignore interrupts, and so would the commands that they interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for engine in discover().engines:
         engine.sweep()

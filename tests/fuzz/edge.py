@@ -18,6 +18,7 @@ The edge, the gateway and the engine's connections are the real ones; the socket
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import logging
 import re
@@ -171,6 +172,7 @@ class _House:
 def _house() -> _House:
     """Made once: what it remembers from input to input is forgotten before each."""
     loop = Loop()
+    atexit.register(loop.close)
     policy = loads(POLICY)
     lookups, book = _Lookups(), _Book()
     engine = _Engine(Address.parse("tcp://10.0.0.2:2375"), _LIMITS, notice=lambda _: None)
@@ -232,7 +234,7 @@ class Talk:
         """The connection had ended by itself before the client hung up."""
         self.daemon = Daemon(self.house.loop, Random(behaviour))
         self.house.engine.daemon = self.house.book.daemon = self.daemon
-        self.wire = Wire(self.house.loop, self._hear, slow=bool(arrival & 8))
+        self.wire = Wire(self.house.loop, self._hear, slow=bool(arrival & 8), unix=bool(arrival & 16))
 
     def _hear(self, data: bytes | None) -> None:
         self.written += data or b""

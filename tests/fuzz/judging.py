@@ -36,20 +36,20 @@ from typing import Any
 
 import yaml
 
-from sockproxy import judge, rehearse
+from sockproxy import judge
 from sockproxy.audit import fragment
 from sockproxy.docker import body as json_body
 from sockproxy.docker.asks import KINDS
-from sockproxy.docker.fields.containers import CONFIG_FIELDS, HOST_CONFIG, HOST_CONFIG_FIELDS, MOUNT
-from sockproxy.docker.fields.schema import Bool, List, Map, Str, Struct
+from sockproxy.docker.fields.containers import CONFIG_FIELDS, HOST_CONFIG_FIELDS
+from sockproxy.docker.fields.schema import Str
 from sockproxy.docker.inspectors import INSPECTED
 from sockproxy.docker.operations import BY_NAME, OPERATIONS, Operation, identify
 from sockproxy.docker.request import canonical, encode_target
 from sockproxy.errors import Refusal
-from sockproxy.model import STAT, Absent, Allow, Ask, Context, Deny, Forward, JsonObject, Missing, Needs, Request
+from sockproxy.model import STAT, Absent, Allow, Ask, Context, Deny, Forward, Needs, Request
 from sockproxy.policy import presets
 from sockproxy.policy.load import Policy, Rule, load, loads
-from tests.fuzz import materials, shapes, strict
+from tests.fuzz import facts, materials, shapes, strict
 
 LONGEST = 8192
 MODULES = (
@@ -70,7 +70,7 @@ _LOOK_UP = re.compile(
 def one(data: bytes) -> None:
     try:
         scene = Scene.read(json.loads(data))
-    except (ValueError, RecursionError, TypeError, KeyError):
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return
     for name in ("nothing", "everything", "denied", *_some(data)):
         policy = policies()[name]
@@ -95,9 +95,8 @@ class Scene:
     target: str
     headers: list[tuple[bytes, bytes]]
     body: bytes | None
-    facts: Mapping[str, Any]
+    engine: facts.Engine
     context: Context
-    _things: dict[str, JsonObject | Missing] = field(default_factory=dict)
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Scene:
@@ -112,79 +111,21 @@ class Scene:
         newest = tuple(given.get("engine", (1, 51)))
         if newest not in {(1, minor) for minor in range(24, 60)}:
             raise ValueError("no engine has that version")
-        facts = given.get("facts", {})
-        if not all(fact is None or isinstance(fact, dict) for fact in facts.values()):
+        told = given.get("facts", {})
+        if not all(fact is None or isinstance(fact, dict) for fact in told.values()):
             raise ValueError("a fact is an object, or nothing")
-        facts = {path: _engines(path, fact) for path, fact in facts.items()}
         return cls(
             method,
             target,
             [(name.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in headers.items()],
             body,
-            facts,
+            facts.Engine(told),
             Context(
                 engine_version=newest,
                 own_container=shapes.OWN if given.get("own") else None,
                 host_root=bool(given.get("host")),
             ),
         )
-
-    def __post_init__(self) -> None:
-        for path, fact in self.facts.items():
-            self._note(path, fact)
-
-    def answer(self, path: str) -> JsonObject | Missing:
-        """What the engine answers: what the input says, else a thing of that name with an id of its own."""
-        if path.startswith("/"):
-            path = path.partition("?")[0]  # a query narrows what is looked for
-        if path not in self._things:
-            self._things[path] = self._made(path)
-            self._note(path, self._things[path])
-        return self._things[path]
-
-    def _note(self, path: str, fact: Any) -> None:
-        """Under its id a thing is the same thing."""
-        identity = fact.get("Id") if isinstance(fact, dict) else None
-        if path.startswith("/") and isinstance(identity, str) and _ID.fullmatch(identity):
-            self._things.setdefault(_by_id(path, identity), fact)
-
-    def _made(self, path: str) -> JsonObject | Missing:
-        if path in self.facts:
-            fact = self.facts[path]
-            return Missing(404, f"no such thing: {path}") if fact is None else fact
-        noun, name = [*path.split("/")[1:3], ""][:2]
-        if re.fullmatch("[0-9a-f]{1,63}", name):
-            for known, thing in self._things.items():
-                if known.removeprefix(f"/{noun}/").removeprefix("sha256:").startswith(name) and isinstance(thing, dict):
-                    return thing
-        if noun == "images":
-            return Missing(404, f"no such image: {path}")
-        fact = dict(rehearse.stand_in({})(path))  # type: ignore[arg-type]
-        if noun in ("containers", "networks"):
-            fact.setdefault("Id", hashlib.sha256(path.encode()).hexdigest())
-        return fact
-
-
-def _engines(path: str, fact: Any) -> Any:
-    """A fact with a name and an id as engines give them, where it has others: what they say of these is believed."""
-    if not isinstance(fact, dict):
-        return fact
-    told = dict(fact)
-    identity, name = told.get("Id"), told.get("Name")
-    image = path.startswith("/images/")
-    if isinstance(identity, str) and not (_ID.fullmatch(identity) and identity.startswith("sha256:") == image):
-        told["Id"] = ("sha256:" if image else "") + hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()
-    if path.startswith(("/containers/", "/networks/")) and not (isinstance(name, str) and name.removeprefix("/")):
-        told["Name"] = "/named" if path.startswith("/containers/") else "named"
-    return told
-
-
-_ID = re.compile("(?:sha256:)?[0-9a-f]{64}")
-
-
-def _by_id(path: str, identity: str) -> str:
-    noun = path.split("/")[1]
-    return f"/{noun}/{identity}" + ("/json" if path.endswith("/json") else "")
 
 
 # The policies --------------------------------------------------------------------------------------------------------
@@ -274,8 +215,8 @@ def _judge(judged: Judged, scene: Scene, policy: Policy, client: Any) -> None:
         for path in result.paths:
             assert path not in judged.context.facts, path
             _check_look_up(path)
-        facts = {path: scene.answer(path) for path in result.paths}
-        judged.context = replace(judged.context, facts={**judged.context.facts, **facts})
+        told = {path: scene.engine.answer(path) for path in result.paths}
+        judged.context = replace(judged.context, facts={**judged.context.facts, **told})
     else:
         raise AssertionError("look-ups without end")
     if early is not None:
@@ -331,18 +272,19 @@ _FIXES = 5
 def _check_fixes(scene: Scene) -> None:
     """Pasting what each denial prints, from no rule at all, ends in an allowed call, or where nothing can be pasted."""
     pasted: dict[str, Any] = {"version": 1, "name": "pasted", "rules": []}
+    message = ""
     for _ in range(_FIXES):
         policy = loads(yaml.safe_dump(pasted, allow_unicode=True, width=10_000), "pasted.yaml")
         result = _judged(scene, policy, None).result
         if not isinstance(result, Deny) or not result.fix:
             return
-        fix = yaml.safe_load(result.fix)
+        fix, message = yaml.safe_load(result.fix), result.message
         if "rules" in fix:
             pasted["rules"] += fix["rules"]
         else:
             [rule] = [rule for rule in pasted["rules"] if rule["id"] == result.rule]
             rule.update(fix)
-    raise AssertionError(f"pasted {_FIXES} times, and still refused: {result.message}\n{pasted}")
+    raise AssertionError(f"pasted {_FIXES} times, and still refused: {message}\n{pasted}")
 
 
 def _check_policy(name: str, judged: Judged, scene: Scene, policy: Policy, client: Any) -> None:
@@ -381,11 +323,10 @@ def _check_allowed(judged: Judged, allowed: Allow, scene: Scene, policy: Policy,
             *((key.encode("latin-1"), value.encode("latin-1")) for key, value in _sent(allowed.forward)),
         ],
         allowed.forward.body,
-        scene.facts,
+        scene.engine,
         scene.context,
-        scene._things,
     )
-    if _consistent(judged.context.facts, scene):
+    if scene.engine.consistent(judged.context.facts):
         _check_again(allowed, _judged(again, policy, client), operation)
 
 
@@ -479,23 +420,9 @@ def _check_by_id(operation: Operation, request: Request, forward: Forward, conte
     name = identify(request.method, request.path)[1]["id"].removeprefix("/")
     fact = context.facts.get(f"/containers/{name}/json")
     identity = fact.get("Id") if isinstance(fact, dict) else None
-    if isinstance(identity, str) and _ID.fullmatch(identity):
+    if identity is not None:
         path = canonical(forward.method, forward.target.encode("ascii"), ()).path
         assert identify(forward.method, path)[1]["id"] == identity, forward
-
-
-def _consistent(facts: Mapping[str, Any], scene: Scene) -> bool:
-    """Whether what was shown of a thing is shown under its id too, and every fact has the shape of an engine's."""
-    for path, fact in facts.items():
-        if isinstance(fact, Missing) or path.startswith(_HOST):
-            continue
-        if "Id" in fact:
-            identity = fact["Id"]
-            if not isinstance(identity, str) or _ID.fullmatch(identity) is None:
-                return False
-            if scene.answer(_by_id(path, identity)) != fact:
-                return False
-    return True
 
 
 def _check_again(allowed: Allow, judged: Judged, operation: Operation) -> None:
@@ -644,85 +571,19 @@ _HOST_CONFIG = (
 
 
 def _change_facts(scene: dict[str, Any], rng: Random) -> None:
-    facts = scene["facts"] = dict(scene.get("facts", {}))
-    if facts and rng.random() < 0.6:
-        path = rng.choice(sorted(facts))
-        facts[path] = shapes.changed(rng, facts[path] or {}, _FACT) if rng.random() < 0.95 else None
-        if not isinstance(facts[path], dict):
-            facts[path] = None
-        return
-    name = rng.choice(("web", "db", "data", "front", shapes.ID, shapes.ID[:12], "abcdef", "a"))
-    identity = rng.choice((shapes.ID, shapes.OWN, "f" * 64))
-    match rng.randrange(7):
-        case 6:
-            path = rng.choice(shapes.PATHS)
-            facts[rng.choice((f"{_HOST}{path}", f"{STAT}{shapes.ID}:{path}"))] = rng.choice(
-                ({"Path": rng.choice(shapes.PATHS)}, {"linkTarget": rng.choice(shapes.PATHS)}, None)
-            )
-        case 0 | 1:
-            facts[f"/containers/{name}/json"] = {
-                "Id": identity,
-                "Name": f"/{rng.choice(('web', 'db', 'ci-1'))}",
-                "Config": {"Labels": {"a": "b"}, "User": rng.choice(("", "1000", "root"))},
-                "HostConfig": shapes.value(rng, _FACT.fields["HostConfig"], "HostConfig"),
-                "Mounts": shapes.value(rng, _FACT.fields["Mounts"], "Mounts"),
-            }
-        case 2:
-            facts[f"/volumes/{name}"] = {
-                "Name": name,
-                "Driver": "local",
-                "Options": shapes.value(rng, _FACT.fields["Options"]),
-                "Labels": {"a": "b"},
-            }
-        case 3:
-            facts[f"/networks/{name}"] = {
-                "Id": identity,
-                "Name": rng.choice(("front", "host", "bridge", name)),
-                "Driver": rng.choice(("bridge", "host", "overlay")),
-            }
-        case 4:
-            facts[f"/images/{name}/json"] = {
-                "Id": f"sha256:{identity}",
-                "RepoTags": ["busybox:latest", "python:3.12"],
-                "RepoDigests": [],
-            }
-        case _:
-            facts[f"/exec/{identity}/json"] = {
-                "ID": identity,
-                "ContainerID": shapes.ID,
-                "ProcessConfig": {
-                    "entrypoint": "sh",
-                    "arguments": ["-c"],
-                    "privileged": rng.random() < 0.3,
-                    "user": "",
-                },
-            }
+    """Answer a look-up that is made, or change an answer."""
+    given = scene["facts"] = dict(scene.get("facts", {}))
+    wanted = _wanted(scene) if rng.random() < 0.6 else []
+    path = rng.choice(wanted or sorted(given) or [f"/containers/{rng.choice(('web', 'db', shapes.ID))}/json"])
+    given[path] = facts.changed(rng, path, given.get(path))
 
 
-def _fact_shape() -> Struct:
-    text, flag, texts = Str(), Bool(), List(Str())
-    return Struct(
-        {
-            "Id": text,
-            "Name": text,
-            "Config": Struct(CONFIG_FIELDS),
-            "HostConfig": HOST_CONFIG,
-            "Mounts": List(
-                Struct({**MOUNT.fields, "Name": text, "Destination": text, "RW": flag, "Propagation": text})
-            ),
-            "Labels": Map(text),
-            "Options": Map(text),
-            "Driver": text,
-            "RepoTags": texts,
-            "ContainerID": text,
-            "ProcessConfig": Struct({"entrypoint": text, "arguments": texts, "user": text, "privileged": flag}),
-            "Spec": Struct({"Name": text, "Labels": Map(text), "TaskTemplate": Map(text)}),
-            "Path": text,
-        }
-    )
-
-
-_FACT = _fact_shape()
+def _wanted(scene: Mapping[str, Any]) -> list[str]:
+    """What is looked up for a scene where every kind is held to something."""
+    try:
+        return sorted(_judged(Scene.read(scene), policies()["held"], None).context.facts)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError):
+        return []
 
 
 def _change_rest(scene: dict[str, Any], rng: Random) -> None:

@@ -291,8 +291,39 @@ ODD: tuple[Any, ...] = (
     1e300,
 )
 
+_OPTIONS = (
+    *(
+        {"type": "none", "o": "bind", "device": "/etc"},
+        {"type": "none", "o": "ro,rbind,rshared", "device": "/srv/ci/x"},
+    ),
+    *({"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}, {"type": "nfs", "o": "addr=10.0.0.1", "device": ":/x"}),
+    *(
+        {"o": "bind,remount", "device": "/srv/../etc"},
+        {"type": "ext4", "device": "/dev/sda"},
+        {"size": "1g"},
+        {"max-size": "1m"},
+    ),
+)
+"""What drivers are given, whole: a volume's options mean something together."""
+
 _BY_NAME: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Binds",), BINDS),
+    "outputs": (
+        '[{"Type":"local"}]',
+        '[{"Type":"image","Attrs":{"name":"ci-1,x","push":"true"}}]',
+        '[{"Type":"moby","Attrs":{"name":"ci-1"}}]',
+        "null",
+        "[{}]",
+    ),
+    "cachefrom": ('["busybox"]', '["evil.example:5000/x",""]', "[]", "null", "{}"),
+    "filters": ('{"label":["a=b"]}', '{"label":{"a=b":true},"all":{"true":true}}', '{"until":["1h"]}', "null"),
+    "networkmode": ("host", "none", "front", "container:web", "bridge", "default", ID[:12]),
+    "securityopt": ("seccomp=unconfined", "label=disable", "no-new-privileges"),
+    "version": ("1", "2", "3"),
+    "Role": ("manager", "worker"),
+    "Type": ("bind", "volume", "tmpfs", "image", "npipe", "none"),
+    "Propagation": ("rshared", "rslave", "private", "shared", "odd"),
+    "Value": ("/etc", "/dev/fuse", "CAP_SYS_ADMIN", "host", "bridge"),
     **dict.fromkeys(("Image", "fromImage", "repo", "t", "names", "remote"), IMAGES),
     **dict.fromkeys(
         (
@@ -310,8 +341,17 @@ _BY_NAME: Mapping[str, tuple[str, ...]] = {
         ),
         PATHS,
     ),
-    **dict.fromkeys(
-        ("Container", "container", "Links", "VolumesFrom", "NetworkMode", "NetworkID", "name", "Name"), REFERENCES
+    **dict.fromkeys(("Container", "container", "Links", "VolumesFrom", "NetworkID", "name"), REFERENCES),
+    "Name": (
+        *REFERENCES[:5],
+        "network",
+        "mount",
+        "device",
+        "capabilities",
+        "host pid namespace",
+        "allow-all-devices",
+        "local",
+        "no",
     ),
 }
 
@@ -339,6 +379,8 @@ def value(rng: Random, schema: Schema | None, name: str = "", depth: int = 0) ->
         case List():
             return [value(rng, schema._item, name, depth + 1) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
         case Map():
+            if name in ("Options", "DriverOpts") and rng.random() < 0.6:
+                return dict(rng.choice(_OPTIONS))
             return {_text(rng, ""): value(rng, schema._value, name, depth + 1) for _ in range(rng.choice((0, 1, 1, 2)))}
         case Struct():
             if not schema.fields:
@@ -346,6 +388,8 @@ def value(rng: Random, schema: Schema | None, name: str = "", depth: int = 0) ->
             few = rng.sample(
                 sorted(schema.fields), min(len(schema.fields), rng.choice((1, 1, 2, 3, 5 if depth < 3 else 1)))
             )
+            if {"Type", "Source"} <= schema.fields.keys() or "PathOnHost" in schema.fields:  # these say it together
+                few = [key for key in schema.fields if key in few or key in ("Type", "Source", "Target", "PathOnHost")]
             return {spelled(rng, key): value(rng, schema.fields[key], key, depth + 1) for key in few}
     return rng.choice(ODD)
 

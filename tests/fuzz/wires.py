@@ -6,6 +6,7 @@ import asyncio
 import re
 import selectors
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -58,9 +59,8 @@ class _Selector(selectors.SelectSelector):
 class _Handle:
     """What is asked of a socket."""
 
-    family = socket.AF_INET
-
-    def __init__(self) -> None:
+    def __init__(self, *, unix: bool) -> None:
+        self.family = socket.AF_UNIX if unix else socket.AF_INET
         self.reset = False
         self._quiet, self._other = _PAIR
 
@@ -71,11 +71,15 @@ class _Handle:
         """A descriptor on which nothing ever comes."""
         return self._quiet.fileno()
 
-    def getpeername(self) -> tuple[str, int]:
-        return ("10.0.0.9", 40000)
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        """Who is at the other end of a Unix socket."""
+        return struct.pack("3i", 4711, 1000, 1000)
 
-    def getsockname(self) -> tuple[str, int]:
-        return ("10.0.0.1", 2375)
+    def getpeername(self) -> tuple[str, int] | str:
+        return "" if self.family == socket.AF_UNIX else ("10.0.0.9", 40000)
+
+    def getsockname(self) -> tuple[str, int] | str:
+        return "/run/proxy.sock" if self.family == socket.AF_UNIX else ("10.0.0.1", 2375)
 
 
 _PAIR = socket.socketpair()
@@ -84,13 +88,15 @@ _PAIR = socket.socketpair()
 class Wire(asyncio.Transport):
     """Our end of a connection. What is written to it is ``told`` to the other end, the end too (None)."""
 
-    def __init__(self, loop: Loop, told: Callable[[bytes | None], None], *, slow: bool = False) -> None:
+    def __init__(
+        self, loop: Loop, told: Callable[[bytes | None], None], *, slow: bool = False, unix: bool = False
+    ) -> None:
         super().__init__()
         self._loop = loop
         self._told = told
         self._slow = slow
         self._stuck = False
-        self.handle = _Handle()
+        self.handle = _Handle(unix=unix)
         self.protocol: Any = None
         self.waiting: list[bytes | None] = []
         """What came while reading was paused; None is the end."""
