@@ -350,12 +350,12 @@ class Edge(HttpToolsProtocol):
             searched, data = max(0, len(self._buffer) - 3), self._buffer + data
         else:
             searched = 0
-            if data.startswith(b"\r\n"):
-                data = data[2:]  # RFC 9112, 2.2: an empty line before a request is let pass
-        end = data.find(b"\r\n\r\n", searched, HEAD_BYTES)
+        # RFC 9112, 2.2: one empty line before a request is let pass, however its bytes came.
+        skipped = 2 if data.startswith(b"\r\n") else 0
+        end = data.find(b"\r\n\r\n", max(skipped, searched), HEAD_BYTES)
         if end >= 0:
             self._buffer = b""
-            self._begin(data[: end + 4], data[end + 4 :])
+            self._begin(data[skipped : end + 4], data[end + 4 :])
         elif len(data) >= HEAD_BYTES:
             self._refuse(TooLarge(f"a head of more than {HEAD_BYTES} bytes", status=431))
         elif data.count(b"\n") != data.count(b"\r\n"):
@@ -363,7 +363,7 @@ class Edge(HttpToolsProtocol):
             self._refuse(Malformed("a line that does not end in CRLF"))
         else:
             self._buffer = data
-            if data and self._head_timer is None:
+            if len(data) > skipped and self._head_timer is None:
                 self._await_head()
 
     def _await_head(self) -> None:

@@ -113,6 +113,27 @@ async def test_an_empty_line_before_a_request_is_let_pass(connect: Connect) -> N
 
 
 @pytest.mark.parametrize(
+    ("pieces", "status"),
+    [
+        (("\r", "\n" + GET), 200),
+        (("\r\n", GET), 200),
+        (("\r\n", "\r\n", GET), 400),
+        (("\r\n\r\n" + GET,), 400),
+        (("\r\n\r", "\n" + GET), 400),
+    ],
+)
+async def test_one_is_and_two_are_not_however_they_are_cut(
+    connect: Connect, pieces: tuple[str, ...], status: int
+) -> None:
+    async with edge(App()) as address:
+        talk = await connect(address)
+        for piece in pieces:
+            await talk.say(piece)
+            await asyncio.sleep(0.02)
+        assert (await talk.answer())[0] == status
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "Content-Length: 11\r\n\r\nhello world",

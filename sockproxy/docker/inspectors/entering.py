@@ -168,8 +168,9 @@ def _meets_led(found: Findings, container: Found, path: str, target: str) -> boo
     )
 
 
-_FOLLOWED: Final = 40
-"""How many links the kernel follows in one path."""
+_FOLLOWED: Final = 3
+"""How often the way is asked about: anew after each link, and a call is judged a few times at most. A path with more
+links than that may lead anywhere."""
 _DEEPEST: Final = 64
 """Components of a path that the engine is asked about, one question each."""
 

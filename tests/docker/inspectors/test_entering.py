@@ -149,6 +149,8 @@ def test_reading_a_path_asks_for_the_host_paths_that_it_leads_into(path: str, ex
         ("/run/x", {"/h": "/run"}, {"bind: /etc ro"}),
         ("/tmp/l/x", {"/tmp/l": "/run", "/h": "/run/deep"}, set()),
         ("/tmp/l", {"/tmp/l": "/run", "/h": "/run/deep"}, {"bind: /etc ro"}),
+        ("/a/a/a/x", {"/a": "/q", "/q/a": "/c"}, set()),
+        ("/a/a/a/x", {"/a": "/q", "/q/a": "/c", "/c/a": "/d"}, {"bind: /etc ro", "bind: /b ro"}),
         ("/a/b", {"/a": "/a"}, {"bind: /etc ro", "bind: /b ro"}),
         ("/h/x", {"/h/x": "/data"}, {"bind: /etc ro"}),
         ("/" + "d/" * 70 + "x", {}, {"bind: /etc ro", "bind: /b ro"}),
