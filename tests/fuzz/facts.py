@@ -12,7 +12,8 @@ from sockproxy import rehearse
 from sockproxy.docker.fields.containers import CONFIG_FIELDS, HOST_CONFIG, MOUNT
 from sockproxy.docker.fields.schema import Bool, List, Map, Str, Struct
 from sockproxy.docker.fields.services import SPEC
-from sockproxy.model import JsonObject, Missing
+from sockproxy.docker.paths import clean
+from sockproxy.model import HOST, JsonObject, Missing
 from tests.fuzz import shapes
 
 _TEXT, _TEXTS, _FLAG, _LABELS = Str(), List(Str()), Bool(), Map(Str())
@@ -150,6 +151,9 @@ class Engine:
             identity = _identity(path, fact)
             if identity is not None and self.answer(_by_id(path, identity)) != fact:
                 return False
+            led = fact.get("Path") if path.startswith(HOST) and isinstance(fact, dict) else None
+            if led is not None and self.answer(f"{HOST}{led}") != fact:
+                return False  # where a path leads there is no link on the way
         return True
 
     def _note(self, path: str, fact: Any) -> None:
@@ -192,6 +196,8 @@ def _named(path: str, fact: Any) -> Any:
     if not isinstance(fact, dict):
         return fact
     told = dict(fact)
+    if path.startswith(HOST):
+        return {"Path": clean(f"/{told.get('Path', '')}")}
     key, form = _IDS.get(noun(path), ("", _HEX))
     if key in told and _identity(path, told) is None:
         digest = hashlib.sha256(repr(told[key]).encode("utf-8", "replace")).hexdigest()
