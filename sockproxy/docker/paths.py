@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sockproxy.errors import Malformed
+
 
 def clean(path: str) -> str:
     """``//srv/./ci/../etc/`` → ``/srv/etc``. The path must begin with a slash; ``..`` never climbs above the root."""
@@ -14,6 +16,16 @@ def clean(path: str) -> str:
         elif part not in ("", "."):
             parts.append(part)
     return "/" + "/".join(parts)
+
+
+def check_absolute(path: str, where: str) -> None:
+    """Refuse a path that the engine would read from its own working directory.
+
+    Raises:
+        Malformed: it is not absolute.
+    """
+    if not path.startswith("/"):
+        raise Malformed(f"{where}: `{path}` is no absolute path")
 
 
 def within(path: str, folder: str) -> bool:

@@ -11,11 +11,23 @@ from collections.abc import Mapping
 from typing import Final
 
 from sockproxy.docker.fields.networks import ENDPOINT
-from sockproxy.docker.fields.schema import Bool, Ignored, Int, List, Map, Misplaced, Pointer, Schema, Str, Struct, Words
+from sockproxy.docker.fields.schema import (
+    UINT16,
+    UINT32,
+    UINT64,
+    Bool,
+    Ignored,
+    Int,
+    List,
+    Map,
+    Misplaced,
+    Pointer,
+    Schema,
+    Str,
+    Struct,
+    Words,
+)
 
-_UINT16: Final = Int(0, 2**16 - 1)
-_UINT32: Final = Int(0, 2**32 - 1)
-_UINT64: Final = Int(0, 2**64 - 1)
 _SET: Final = Map(Struct({}))
 """Go's ``map[string]struct{}``: only the keys say something."""
 
@@ -59,15 +71,15 @@ CONFIG_FIELDS: Final[Mapping[str, Schema]] = {
 }
 """Config: what an image can say too. Also the body of a commit."""
 
-_WEIGHT_DEVICES: Final = List(Pointer({"Path": Str(), "Weight": _UINT16}))
-_THROTTLE_DEVICES: Final = List(Pointer({"Path": Str(), "Rate": _UINT64}))
+_WEIGHT_DEVICES: Final = List(Pointer({"Path": Str(), "Weight": UINT16}))
+_THROTTLE_DEVICES: Final = List(Pointer({"Path": Str(), "Rate": UINT64}))
 
 RESOURCE_FIELDS: Final[Mapping[str, Schema]] = {
     "CpuShares": Int(),
     "Memory": Int(),
     "NanoCpus": Int(),
     "CgroupParent": Str(),
-    "BlkioWeight": _UINT16,
+    "BlkioWeight": UINT16,
     "BlkioWeightDevice": _WEIGHT_DEVICES,
     "BlkioDeviceReadBps": _THROTTLE_DEVICES,
     "BlkioDeviceWriteBps": _THROTTLE_DEVICES,
@@ -103,8 +115,8 @@ RESOURCE_FIELDS: Final[Mapping[str, Schema]] = {
     "Ulimits": List(Pointer({"Name": Str(), "Hard": Int(), "Soft": Int()})),
     "CpuCount": Int(),
     "CpuPercent": Int(),
-    "IOMaximumIOps": _UINT64,
-    "IOMaximumBandwidth": _UINT64,
+    "IOMaximumIOps": UINT64,
+    "IOMaximumBandwidth": UINT64,
 }
 """Resources: what HostConfig and an update share."""
 
@@ -135,7 +147,7 @@ MOUNT: Final = Struct(
             }
         ),
         "ImageOptions": Struct({"Subpath": Str()}),
-        "TmpfsOptions": Struct({"SizeBytes": Int(), "Mode": _UINT32, "Options": List(List(Str()))}),
+        "TmpfsOptions": Struct({"SizeBytes": Int(), "Mode": UINT32, "Options": List(List(Str()))}),
         "ClusterOptions": Struct({}),
     }
 )
@@ -151,7 +163,7 @@ HOST_CONFIG_FIELDS: Final[Mapping[str, Schema]] = {
     "AutoRemove": Bool(),
     "VolumeDriver": Str(),
     "VolumesFrom": List(Str()),
-    "ConsoleSize": List(_UINT64),
+    "ConsoleSize": List(UINT64),
     "Annotations": Map(Str()),
     "CapAdd": List(Str()),
     "CapDrop": List(Str()),

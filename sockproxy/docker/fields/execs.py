@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sockproxy.docker.fields.schema import Bool, Ignored, Int, List, Str, Struct
+from sockproxy.docker.fields.schema import UINT64, Bool, Ignored, List, Str, Struct
 
-_CONSOLE_SIZE: Final = List(Int(0, 2**64 - 1))
+_CONSOLE_SIZE: Final = List(UINT64)
 
 CREATE: Final = Struct(
     {

@@ -151,6 +151,11 @@ class Int:
         return 0
 
 
+UINT16: Final = Int(0, 2**16 - 1)
+UINT32: Final = Int(0, 2**32 - 1)
+UINT64: Final = Int(0, 2**64 - 1)
+
+
 class Number:
     """A number that may have a fraction: Go's ``float32``."""
 

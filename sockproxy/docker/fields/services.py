@@ -10,12 +10,9 @@ from typing import Final
 
 from sockproxy.docker.fields.containers import HEALTHCHECK, MOUNT
 from sockproxy.docker.fields.plugins import PRIVILEGES
-from sockproxy.docker.fields.schema import Bool, Int, List, Map, Number, Pointer, Schema, Str, Struct
+from sockproxy.docker.fields.schema import UINT32, UINT64, Bool, Int, List, Map, Number, Pointer, Schema, Str, Struct
 
-_UINT32: Final = Int(0, 2**32 - 1)
-_UINT64: Final = Int(0, 2**64 - 1)
-
-_FILE: Final = Struct({"Name": Str(), "UID": Str(), "GID": Str(), "Mode": _UINT32})
+_FILE: Final = Struct({"Name": Str(), "UID": Str(), "GID": Str(), "Mode": UINT32})
 
 _PRIVILEGES: Final = Struct(
     {
@@ -88,25 +85,25 @@ TASK_FIELDS: Final[Mapping[str, Schema]] = {
     ),
     "NetworkAttachmentSpec": Struct({"ContainerID": Str()}),
     "Resources": RESOURCES,
-    "RestartPolicy": Struct({"Condition": Str(), "Delay": Int(), "MaxAttempts": _UINT64, "Window": Int()}),
+    "RestartPolicy": Struct({"Condition": Str(), "Delay": Int(), "MaxAttempts": UINT64, "Window": Int()}),
     "Placement": Struct(
         {
             "Constraints": List(Str()),
             "Preferences": List(Struct({"Spread": Struct({"SpreadDescriptor": Str()})})),
-            "MaxReplicas": _UINT64,
+            "MaxReplicas": UINT64,
             "Platforms": List(Struct({"Architecture": Str(), "OS": Str()})),
         }
     ),
     "Networks": _ATTACHMENTS,
     "LogDriver": DRIVER,
-    "ForceUpdate": _UINT64,
+    "ForceUpdate": UINT64,
     "Runtime": Str(),
 }
 """TaskTemplate."""
 
 _ROLLOUT: Final = Struct(
     {
-        "Parallelism": _UINT64,
+        "Parallelism": UINT64,
         "Delay": Int(),
         "FailureAction": Str(),
         "Monitor": Int(),
@@ -122,9 +119,9 @@ SPEC: Final = Struct(
         "TaskTemplate": Struct(TASK_FIELDS),
         "Mode": Struct(
             {
-                "Replicated": Struct({"Replicas": _UINT64}),
+                "Replicated": Struct({"Replicas": UINT64}),
                 "Global": Struct({}),
-                "ReplicatedJob": Struct({"MaxConcurrent": _UINT64, "TotalCompletions": _UINT64}),
+                "ReplicatedJob": Struct({"MaxConcurrent": UINT64, "TotalCompletions": UINT64}),
                 "GlobalJob": Struct({}),
             }
         ),
@@ -139,8 +136,8 @@ SPEC: Final = Struct(
                         {
                             "Name": Str(),
                             "Protocol": Str(),
-                            "TargetPort": _UINT32,
-                            "PublishedPort": _UINT32,
+                            "TargetPort": UINT32,
+                            "PublishedPort": UINT32,
                             "PublishMode": Str(),
                         }
                     )

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sockproxy.docker.fields.schema import Bool, Int, List, Map, Pointer, Schema, Str, Struct
+from sockproxy.docker.fields.schema import UINT32, UINT64, Bool, Int, List, Map, Pointer, Schema, Str, Struct
 from sockproxy.docker.fields.services import DRIVER
-
-_UINT32: Final = Int(0, 2**32 - 1)
-_UINT64: Final = Int(0, 2**64 - 1)
 
 SPEC_FIELDS: Final[Mapping[str, Schema]] = {
     "Name": Str(),
@@ -17,9 +14,9 @@ SPEC_FIELDS: Final[Mapping[str, Schema]] = {
     "Orchestration": Struct({"TaskHistoryRetentionLimit": Int()}),
     "Raft": Struct(
         {
-            "SnapshotInterval": _UINT64,
-            "KeepOldSnapshots": _UINT64,
-            "LogEntriesForSlowFollowers": _UINT64,
+            "SnapshotInterval": UINT64,
+            "KeepOldSnapshots": UINT64,
+            "LogEntriesForSlowFollowers": UINT64,
             "ElectionTick": Int(),
             "HeartbeatTick": Int(),
         }
@@ -31,7 +28,7 @@ SPEC_FIELDS: Final[Mapping[str, Schema]] = {
             "ExternalCAs": List(Pointer({"Protocol": Str(), "URL": Str(), "Options": Map(Str()), "CACert": Str()})),
             "SigningCACert": Str(),
             "SigningCAKey": Str(),
-            "ForceRotate": _UINT64,
+            "ForceRotate": UINT64,
         }
     ),
     "TaskDefaults": Struct({"LogDriver": DRIVER}),
@@ -51,12 +48,12 @@ _LISTENER_FIELDS: Final[Mapping[str, Schema]] = {
 INIT: Final = Struct(
     {
         **_LISTENER_FIELDS,
-        "DataPathPort": _UINT32,
+        "DataPathPort": UINT32,
         "ForceNewCluster": Bool(),
         "Spec": UPDATE,
         "AutoLockManagers": Bool(),
         "DefaultAddrPool": List(Str()),
-        "SubnetSize": _UINT32,
+        "SubnetSize": UINT32,
     }
 )
 

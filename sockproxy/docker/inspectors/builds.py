@@ -51,8 +51,7 @@ def _build(found: Findings) -> Inspection:
     version = query.get("version", "")
     if version not in ("", "1", "2"):
         found.ask("query", f"version={version}", "?version")
-    lists = tuple((key, replaced if key == "networkmode" else value) for key, value in found.query_lists)
-    return found.forward(query=lists)
+    return found.forward(query=found.query_with("networkmode", replaced))
 
 
 def _inspect_network(found: Findings, mode: str) -> str:

@@ -15,6 +15,7 @@ from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.inspector import Inspector
 from sockproxy.docker.inspectors.mounts import Use, host_path
 from sockproxy.docker.inspectors.whose import Purpose, container_in_path, text
+from sockproxy.docker.paths import check_absolute
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection
 
@@ -30,8 +31,7 @@ def directory(found: Findings, path: str, where: str, *, read_only: bool = False
     """
     if not path:
         return path
-    if not path.startswith("/"):
-        raise Malformed(f"{where}: `{path}` is no absolute path")
+    check_absolute(path, where)
     return host_path(found, path, where, Use(read_only)) or path
 
 
@@ -52,26 +52,24 @@ def _create(found: Findings) -> Inspection:
     container = container_in_path(found, Purpose.CHANGE)
     if path := text(body, "CheckpointDir"):
         body["CheckpointDir"] = directory(found, path, "CheckpointDir")
-    return found.forward(path=f"/containers/{container.forward}/checkpoints" if container else None, body=body)
+    return found.forward(path=found.path_of(container.forward) if container else None, body=body)
 
 
 def _list(found: Findings) -> Inspection:
     container = container_in_path(found, Purpose.READ)
     query = _in_query(found, read_only=True)
-    return found.forward(path=f"/containers/{container.forward}/checkpoints" if container else None, query=query)
+    return found.forward(path=found.path_of(container.forward) if container else None, query=query)
 
 
 def _delete(found: Findings) -> Inspection:
-    name = checkpoint(found.call.params["checkpoint"], "path")
+    checkpoint(found.call.params["checkpoint"], "path")
     container = container_in_path(found, Purpose.CHANGE)
     query = _in_query(found, read_only=False)
-    path = f"/containers/{container.forward}/checkpoints/{name}" if container else None
-    return found.forward(path=path, query=query)
+    return found.forward(path=found.path_of(container.forward) if container else None, query=query)
 
 
 def _in_query(found: Findings, *, read_only: bool) -> tuple[tuple[str, str], ...]:
-    path = directory(found, found.query.get("dir", ""), "?dir", read_only=read_only)
-    return tuple((key, path if key == "dir" else value) for key, value in found.query_lists)
+    return found.query_with("dir", directory(found, found.query.get("dir", ""), "?dir", read_only=read_only))
 
 
 INSPECTORS: Final[Mapping[str, Inspector]] = MappingProxyType(

@@ -20,13 +20,19 @@ from sockproxy.docker.inspectors.inspector import Inspector, is_true, nothing
 from sockproxy.docker.inspectors.mounts import ANONYMOUS, parse_bind
 from sockproxy.docker.inspectors.networking import inspect_networks
 from sockproxy.docker.inspectors.pruning import inspect_prune
-from sockproxy.docker.inspectors.whose import Found, Purpose, container_in_path, image, labels_of, part, text
+from sockproxy.docker.inspectors.whose import (
+    UNNAMED,
+    Found,
+    Purpose,
+    container_in_path,
+    image,
+    labels_of,
+    part,
+    text,
+)
 from sockproxy.docker.paths import clean
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection, JsonObject
-
-UNNAMED: Final = "(unnamed)"
-"""The value of a new container's ask where the engine is to choose its name."""
 
 NO_IMAGE: Final = "(none)"
 """The value of an image's ask where a create names none: the engine makes a container with an empty root."""
@@ -102,7 +108,7 @@ def _path(found: Findings, container: Found | None) -> str | None:
     """The path of the row with the full id in it, where that is known."""
     if container is None or container.fact is None:
         return None
-    return found.call.operation.template.replace("{id}", container.forward)
+    return found.path_of(container.forward)
 
 
 def _with(purpose: Purpose) -> Inspector:
@@ -134,13 +140,12 @@ def _mounts_again(found: Findings) -> Found | None:
 
 def _start(found: Findings) -> Inspection:
     container = _mounts_again(found)
-    query = found.query_lists
+    query: tuple[tuple[str, str], ...] | None = None
     # An experimental restore from a checkpoint, whose directory is a path of the host (moby, daemon/checkpoint.go).
     if name := found.query.get("checkpoint"):
         found.ask("query", f"checkpoint={checkpoints.checkpoint(name, '?checkpoint')}", "?checkpoint")
     if path := found.query.get("checkpoint-dir"):
-        led = checkpoints.directory(found, path, "?checkpoint-dir")
-        query = tuple((key, led if key == "checkpoint-dir" else value) for key, value in query)
+        query = found.query_with("checkpoint-dir", checkpoints.directory(found, path, "?checkpoint-dir"))
     return found.forward(path=_path(found, container), query=query)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.whose import part, text
-from sockproxy.docker.paths import clean
-from sockproxy.errors import Malformed
+from sockproxy.docker.paths import check_absolute, clean
 from sockproxy.model import Json, JsonObject
 
 
@@ -18,8 +17,7 @@ def read_devices(found: Findings, value: Json, where: str) -> Json:
     assert isinstance(value, list)
     for index, device in enumerate(value):
         path = text(device, "PathOnHost")
-        if not path.startswith("/"):
-            raise Malformed(f"{where}[{index}].PathOnHost: `{path}` is no absolute path")
+        check_absolute(path, f"{where}[{index}].PathOnHost")
         permissions = text(device, "CgroupPermissions") or "rwm"
         found.ask("device", f"{clean(path)} {permissions}", f"{where}[{index}]")
     return value

@@ -161,11 +161,8 @@ def _meet(path: str, target: str) -> bool:
 
 def _meets_led(found: Findings, container: Found, path: str, target: str) -> bool:
     """Whether they meet where they lead: a mount stands behind a link too, if its target was named by one."""
-    places = (led_within(found, container, path), led_within(found, container, target))
-    return any(
-        each is not None and other is not None and _meet(each, other)
-        for each, other in ((places[0], target), (path, places[1]), places)
-    )
+    led, behind = led_within(found, container, path), led_within(found, container, target)
+    return any(_meet(one, other) for one in (path, led) for other in (target, behind) if one and other)
 
 
 _FOLLOWED: Final = 3

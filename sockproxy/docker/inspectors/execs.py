@@ -25,7 +25,7 @@ def _create(found: Findings) -> Inspection:
     container = container_in_path(found, Purpose.ENTER)
     path = None
     if container is not None:
-        path = found.call.operation.template.replace("{id}", container.forward)
+        path = found.path_of(container.forward)
         _inspect_command(found, container, _words(body.get("Cmd")), text(body, "User"), body.get("Privileged"), "")
     return found.forward(path=path, body=body)
 

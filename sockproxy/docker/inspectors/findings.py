@@ -93,6 +93,18 @@ class Findings:
         self.asks.extend(unknown)
         return value
 
+    def path_of(self, reference: str) -> str:
+        """The path of the row with this in place of what it is about, its first parameter."""
+        first, *others = self.call.operation.params
+        path = self.call.operation.template.replace(f"{{{first}}}", reference)
+        for name in others:
+            path = path.replace(f"{{{name}}}", self.call.params[name])
+        return path
+
+    def query_with(self, key: str, value: str) -> tuple[tuple[str, str], ...]:
+        """The query parameters to be forwarded, with another value for one that came."""
+        return tuple((name, value if name == key else given) for name, given in self.query_lists)
+
     def look_up(self, path: str) -> JsonObject | Missing | None:
         """What is answered to this key of `Facts`; None, and a need is noted, where it was not asked yet."""
         fact = self.context.facts.get(path)

@@ -25,7 +25,7 @@ from sockproxy.docker.inspectors.whose import Purpose, number, other_container, 
 from sockproxy.errors import Malformed
 from sockproxy.model import Ask, Json, JsonObject
 
-_Reader: TypeAlias = "Callable[[Findings, Json, str], Json]"
+Reader: TypeAlias = "Callable[[Findings, Json, str], Json]"
 
 
 def inspect_host_config(found: Findings, host: JsonObject, prefix: str) -> None:
@@ -59,7 +59,7 @@ def _objects(value: Json) -> list[JsonObject]:
 # Readers that are made of a kind
 
 
-def _value(kind: str) -> _Reader:
+def _value(kind: str) -> Reader:
     """A text that is the ask."""
 
     def read(found: Findings, value: Json, where: str) -> Json:
@@ -69,7 +69,7 @@ def _value(kind: str) -> _Reader:
     return read
 
 
-def _each(kind: str) -> _Reader:
+def item_asks(kind: str) -> Reader:
     """A list of text: each item is an ask."""
 
     def read(found: Findings, value: Json, where: str) -> Json:
@@ -80,7 +80,7 @@ def _each(kind: str) -> _Reader:
     return read
 
 
-def _pairs(kind: str) -> _Reader:
+def pair_asks(kind: str) -> Reader:
     """A map: each ``key=value`` is an ask."""
 
     def read(found: Findings, value: Json, where: str) -> Json:
@@ -92,7 +92,7 @@ def _pairs(kind: str) -> _Reader:
     return read
 
 
-def _flag(kind: str, ask: str) -> _Reader:
+def _flag(kind: str, ask: str) -> Reader:
     """A value that asks one thing where it is not zero."""
 
     def read(found: Findings, value: Json, where: str) -> Json:
@@ -102,7 +102,7 @@ def _flag(kind: str, ask: str) -> _Reader:
     return read
 
 
-def _namespace(word: str, free: frozenset[str] = frozenset()) -> _Reader:
+def _namespace(word: str, free: frozenset[str] = frozenset()) -> Reader:
     """A namespace mode: ``host``, ``container:x``, or one of those that are the container's own."""
 
     def read(found: Findings, value: Json, where: str) -> Json:
@@ -250,7 +250,7 @@ def _tmpfs(found: Findings, value: Json, where: str) -> Json:
     return value
 
 
-_READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
+_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
         "Privileged": _flag("privileged", "container"),
         "Binds": _binds,
@@ -273,18 +273,18 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "Cgroup": _namespace("cgroup"),
         "Runtime": runtime,
         "Isolation": isolation,
-        "Annotations": _pairs("annotation"),
+        "Annotations": pair_asks("annotation"),
         "CgroupParent": _value("cgroup-parent"),
-        "Sysctls": _pairs("sysctl"),
-        "StorageOpt": _pairs("storage-opt"),
-        "GroupAdd": _each("group"),
+        "Sysctls": pair_asks("sysctl"),
+        "StorageOpt": pair_asks("storage-opt"),
+        "GroupAdd": item_asks("group"),
         "LogConfig": _log_config,
         "RestartPolicy": _restart_policy,
         "PortBindings": publish,
         "PublishAllPorts": _flag("publish", "0.0.0.0:random/tcp"),
         "Links": links,
-        "ExtraHosts": _each("extra-host"),
-        "Dns": _each("dns"),
+        "ExtraHosts": item_asks("extra-host"),
+        "Dns": item_asks("dns"),
         "OomScoreAdj": oom_score,
         "OomKillDisable": _flag("resource", "oom-kill-disable"),
         "CpuRealtimePeriod": _flag("resource", "cpu-realtime"),

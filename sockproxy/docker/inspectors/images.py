@@ -12,7 +12,7 @@ from sockproxy.docker.fields import containers as fields
 from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.inspector import Inspector, nothing
 from sockproxy.docker.inspectors.pruning import PRUNE
-from sockproxy.docker.inspectors.whose import Purpose, image, subject_container, tagged
+from sockproxy.docker.inspectors.whose import Purpose, image, inspect_registry, subject_container, tagged
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection
 
@@ -63,7 +63,7 @@ def _image_in_path(found: Findings) -> str | None:
     known = image(found, reference, "path")
     if known is None or known.forward == reference:
         return None
-    return found.call.operation.template.replace("{name}", known.forward)
+    return found.path_of(known.forward)
 
 
 def _save(found: Findings) -> Inspection:
@@ -94,19 +94,13 @@ def _commit(found: Findings) -> Inspection:
     container = subject_container(found, reference, "?container", Purpose.COPY)
     if repository := found.query.get("repo"):
         found.ask("tag", tagged(repository, found.query.get("tag", ""), "?repo"), "?repo")
-    query = found.query_lists
-    if container is not None:
-        query = tuple((key, container.forward if key == "container" else value) for key, value in query)
+    query = found.query_with("container", container.forward) if container is not None else None
     return found.forward(query=query, body=None if found.call.body is None else body)
 
 
 def _distribution(found: Findings) -> Inspection:
     """The engine asks the registry that the name says."""
-    try:
-        reference = references.parse(found.call.params["name"])
-    except references.InvalidReferenceError as error:
-        raise Malformed(f"path: {error}") from None
-    found.ask("registry", reference.registry, "path")
+    inspect_registry(found, found.call.params["name"], "path")
     return found.forward()
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sockproxy.docker.inspectors.findings import Findings
-from sockproxy.docker.inspectors.whose import VOLUME_NAME, Labels, image, labels_of, part, text
-from sockproxy.docker.paths import clean
+from sockproxy.docker.inspectors.whose import VOLUME_NAME, Labels, image, labels_of, part, text, volume_fact
+from sockproxy.docker.paths import check_absolute, clean
 from sockproxy.errors import Malformed
 from sockproxy.model import Json, JsonObject, Missing
 
@@ -204,9 +204,8 @@ def inspect_mount(found: Findings, mount: JsonObject, where: str) -> JsonObject:
 
 
 def _inspect_bind_mount(found: Findings, mount: JsonObject, source: str, where: str, use: Use) -> str | None:
-    if not source.startswith("/"):
-        # A backslash counts as absolute in the engine and becomes a *relative* path (moby, linux_parser.go:33).
-        raise Malformed(f"{where}.Source: `{source}` is no absolute path")
+    # A backslash counts as absolute in the engine and becomes a *relative* path (moby, linux_parser.go:33).
+    check_absolute(source, f"{where}.Source")
     options = part(mount, "BindOptions")
     propagation = text(options, "Propagation")
     if propagation and propagation not in _PROPAGATION:
@@ -275,7 +274,7 @@ def inspect_volume(found: Findings, name: str, where: str, use: Use, *, new_labe
         return
     if not VOLUME_NAME.fullmatch(name):
         raise Malformed(f"{where}: `{name}` is not the name of a volume")
-    fact = found.look_up(f"/volumes/{name}")
+    fact = volume_fact(found, name)
     if fact is None:
         return
     # One that is missing will be made by this call.
@@ -293,7 +292,7 @@ def inspect_hidden_binds(found: Findings, name: str, where: str, use: Use) -> No
         # Only a plug-in's volume has such a name, and it cannot be looked up.
         found.ask("volume-driver", "(unknown)", where)
         return
-    fact = found.look_up(f"/volumes/{name}")
+    fact = volume_fact(found, name)
     if fact is not None and not isinstance(fact, Missing):
         inspect_driver(
             found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use, recorded=True
@@ -313,7 +312,7 @@ _FREE_FLAGS: Final = frozenset(
 
 def inspect_moved_volume(found: Findings, name: str, where: str, use: Use) -> None:
     """The ask of a volume whose options are a bind, where that leads elsewhere than it says."""
-    fact = found.look_up(f"/volumes/{name}") if VOLUME_NAME.fullmatch(name) else None
+    fact = volume_fact(found, name)
     if fact is None or isinstance(fact, Missing):
         return
     options = part(fact, "Options")

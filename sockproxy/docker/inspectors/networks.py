@@ -97,7 +97,7 @@ def _inspect_container(found: Findings, body: JsonObject) -> None:
 def _path(found: Findings, network: Found | None) -> str | None:
     if network is None or network.fact is None:
         return None
-    return found.call.operation.template.replace("{id}", network.forward)
+    return found.path_of(network.forward)
 
 
 def _in_path(found: Findings) -> Inspection:

@@ -7,7 +7,6 @@ may have pulled it. A plugin's name counts as an image's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -19,12 +18,11 @@ from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.inspector import Inspector, nothing
 from sockproxy.docker.inspectors.mounts import Use, host_path, recorded_path
 from sockproxy.docker.inspectors.security import capability
-from sockproxy.docker.inspectors.whose import Found, normal_name, objects, part, text
-from sockproxy.docker.paths import clean
+from sockproxy.docker.inspectors.whose import Found, inspect_registry, normal_name, objects, part, text
+from sockproxy.docker.paths import check_absolute, clean
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection, Json, JsonObject, Missing
 
-_ID: Final = re.compile(r"[0-9a-f]{1,64}")
 _SHARED: Final = frozenset({"shared", "rshared"})
 
 
@@ -33,12 +31,9 @@ _SHARED: Final = frozenset({"shared", "rshared"})
 
 def inspect_privileges(found: Findings, privileges: Json, where: str) -> None:
     """The asks of a list of privileges, each with its values."""
-    for index, privilege in enumerate(privileges if isinstance(privileges, list) else ()):
-        given = privilege.get("Value", privilege.get("value")) if isinstance(privilege, dict) else None
-        name = text(privilege, "Name") or text(privilege, "name")
-        values = [str(value) for value in given] if isinstance(given, list) else []
-        for value in values or [""]:
-            _inspect_privilege(found, name, value, f"{where}[{index}]")
+    for index, privilege in objects(privileges):
+        for value in _texts(privilege.get("Value")) or [""]:
+            _inspect_privilege(found, text(privilege, "Name"), value, f"{where}[{index}]")
 
 
 def _inspect_privilege(found: Findings, privilege: str, value: str, where: str) -> None:
@@ -66,16 +61,14 @@ def _inspect_privilege(found: Findings, privilege: str, value: str, where: str) 
 def _inspect_source(found: Findings, source: str, where: str, use: Use) -> None:
     if not source:
         return  # a mount whose source is still to be set
-    if not source.startswith("/"):
-        raise Malformed(f"{where}: `{source}` is no absolute path")
+    check_absolute(source, where)
     host_path(found, source, where, use)
 
 
 def _inspect_device(found: Findings, path: str, where: str) -> None:
     if not path:
         return
-    if not path.startswith("/"):
-        raise Malformed(f"{where}: `{path}` is no absolute path")
+    check_absolute(path, where)
     found.ask("device", f"{clean(path)} rwm", where)
 
 
@@ -143,7 +136,7 @@ def _in_path(found: Findings) -> Found | None:
 
 
 def _is_reference(text_: str) -> bool:
-    if _ID.fullmatch(text_):
+    if references.is_id_like(text_):
         return True
     try:
         references.parse(text_)
@@ -153,18 +146,23 @@ def _is_reference(text_: str) -> bool:
 
 
 def _path(found: Findings, plugin: Found | None) -> str | None:
-    return None if plugin is None else found.call.operation.template.replace("{name}", plugin.forward)
+    return None if plugin is None else found.path_of(plugin.forward)
 
 
 # Rows
 
 
-def _pull(found: Findings) -> Inspection:
-    body = found.body_list(fields.PRIVILEGES)
+def _inspect_remote(found: Findings) -> None:
+    """Where a plugin comes from."""
     remote = found.query.get("remote", "")
     if not remote:
-        raise Malformed("a plugin is pulled from ?remote")
+        raise Malformed("a plugin comes from ?remote")
     found.ask("image", normal_name(remote, "?remote"), "?remote")
+
+
+def _pull(found: Findings) -> Inspection:
+    body = found.body_list(fields.PRIVILEGES)
+    _inspect_remote(found)
     if name := found.query.get("name", ""):
         found.ask("tag", normal_name(name, "?name"), "?name")
     inspect_privileges(found, body, "body")
@@ -173,14 +171,11 @@ def _pull(found: Findings) -> Inspection:
 
 def _upgrade(found: Findings) -> Inspection:
     body = found.body_list(fields.PRIVILEGES)
-    remote = found.query.get("remote", "")
-    if not remote:
-        raise Malformed("a plugin is upgraded from ?remote")
     plugin = _in_path(found)
-    found.ask("image", normal_name(remote, "?remote"), "?remote")
+    _inspect_remote(found)
     inspect_privileges(found, body, "body")
     # By its name: an id is taken for a repository's name here, and refused (tried on 20.10 and 28.5).
-    return found.forward(path=f"/plugins/{plugin.name}/upgrade" if plugin is not None else None, body=body)
+    return found.forward(path=found.path_of(plugin.name) if plugin is not None else None, body=body)
 
 
 def _create(found: Findings) -> Inspection:
@@ -235,12 +230,7 @@ def _push(found: Findings) -> Inspection:
 
 def _registry(found: Findings) -> Inspection:
     """What a plugin wants: the engine asks the registry that its name says."""
-    remote = found.query.get("remote") or found.query.get("name", "")
-    try:
-        reference = references.parse(remote)
-    except references.InvalidReferenceError as error:
-        raise Malformed(f"?remote: {error}") from None
-    found.ask("registry", reference.registry, "?remote")
+    inspect_registry(found, found.query.get("remote") or found.query.get("name", ""), "?remote")
     return found.forward()
 
 

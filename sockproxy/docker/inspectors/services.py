@@ -7,7 +7,7 @@ to. Volumes are looked up on this node; one of that name on another node is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -15,18 +15,22 @@ from sockproxy.docker.fields import normalise
 from sockproxy.docker.fields import services as fields
 from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.host_config import (
+    Reader,
     capabilities,
     drops_all,
     isolation,
+    item_asks,
     log_driver,
     memory_amount,
     oom_score,
+    pair_asks,
     require_non_root,
 )
 from sockproxy.docker.inspectors.inspector import Inspector, nothing
 from sockproxy.docker.inspectors.mounts import inspect_mount
 from sockproxy.docker.inspectors.plugins import inspect_privileges
 from sockproxy.docker.inspectors.whose import (
+    UNNAMED,
     image,
     labels_of,
     normal_name,
@@ -41,9 +45,6 @@ from sockproxy.docker.inspectors.whose import (
 )
 from sockproxy.errors import Malformed
 from sockproxy.model import Inspection, Json, JsonObject, Missing
-
-UNNAMED: Final = "(unnamed)"
-"""The value of a new service's ask where the engine is to choose its name."""
 
 _TASK: Final = "TaskTemplate"
 _CONTAINER: Final = "TaskTemplate.ContainerSpec"
@@ -66,11 +67,10 @@ def _update(found: Findings) -> Inspection:
     if service is None:
         return found.forward(body=body)
     if goes_back:
-        name = text(part(service.fact, "Spec"), "Name") or service.name
         previous = normalise(part(service.fact, "PreviousSpec"), fields.SPEC)
         found.asks.extend(previous.unknown)
-        _inspect_spec(found, previous.value, f"service {name}: PreviousSpec.")
-    return found.forward(path=f"/services/{service.forward}/update", body=body)
+        _inspect_spec(found, previous.value, f"service {service.name}: PreviousSpec.")
+    return found.forward(path=found.path_of(service.forward), body=body)
 
 
 def _inspect_spec(found: Findings, spec: JsonObject, prefix: str) -> None:
@@ -125,9 +125,6 @@ def _inspect_image(found: Findings, spec: JsonObject, where: str) -> None:
         spec["Image"] = known.forward
 
 
-_Reader = Callable[[Findings, Json, str], Json]
-
-
 def _mounts(found: Findings, value: Json, where: str) -> Json:
     forward: list[Json] = []
     for index, mount in objects(value):
@@ -163,18 +160,6 @@ def _privileges(found: Findings, value: Json, where: str) -> Json:
     return value
 
 
-def _groups(found: Findings, value: Json, where: str) -> Json:
-    for index, each in enumerate(value if isinstance(value, list) else ()):
-        found.ask("group", str(each), f"{where}[{index}]")
-    return value
-
-
-def _sysctls(found: Findings, value: Json, where: str) -> Json:
-    for key, each in value.items() if isinstance(value, dict) else ():
-        found.ask("sysctl", f"{key}={each}", f"{where}[{key}]")
-    return value
-
-
 def _hosts(found: Findings, value: Json, where: str) -> Json:
     """Lines of /etc/hosts, ``address name alias``: an ask for each name, written as a container's are."""
     for index, line in enumerate(value if isinstance(value, list) else ()):
@@ -185,22 +170,24 @@ def _hosts(found: Findings, value: Json, where: str) -> Json:
 
 
 def _dns(found: Findings, value: Json, where: str) -> Json:
-    servers = part(value).get("Nameservers")
-    for index, each in enumerate(servers if isinstance(servers, list) else ()):
-        found.ask("dns", str(each), f"{where}.Nameservers[{index}]")
+    if servers := part(value).get("Nameservers"):
+        _NAMESERVERS(found, servers, f"{where}.Nameservers")
     return value
 
 
-def _given(kind: str, noun: str) -> _Reader:
+_NAMESERVERS: Final = item_asks("dns")
+
+
+def _given(kind: str) -> Reader:
     """Secrets or configs, each by its id and its name: both must be one thing's, as they must to the engine."""
 
     def read(found: Findings, value: Json, where: str) -> Json:
-        word = noun.capitalize()
+        word = kind.capitalize()
         for index, each in objects(value):
             identity, name = text(each, f"{word}ID"), text(each, f"{word}Name")
             here = f"{where}[{index}]"
             reference = name or identity
-            fact = swarm_fact(found, f"{noun}s", reference)
+            fact = swarm_fact(found, f"{kind}s", reference)
             if fact is None:
                 continue
             if isinstance(fact, Missing):
@@ -214,19 +201,19 @@ def _given(kind: str, noun: str) -> _Reader:
     return read
 
 
-_READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
+_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
         "Mounts": _mounts,
         "Privileges": _privileges,
-        "Groups": _groups,
-        "Sysctls": _sysctls,
+        "Groups": item_asks("group"),
+        "Sysctls": pair_asks("sysctl"),
         "CapabilityAdd": capabilities,
         "OomScoreAdj": oom_score,
         "Isolation": isolation,
         "Hosts": _hosts,
         "DNSConfig": _dns,
-        "Secrets": _given("secret", "secret"),
-        "Configs": _given("config", "config"),
+        "Secrets": _given("secret"),
+        "Configs": _given("config"),
     }
 )
 
@@ -316,9 +303,7 @@ def _inspect_ports(found: Findings, ports: Json, where: str) -> None:
 
 def _in_path(found: Findings) -> Inspection:
     service = service_in_path(found)
-    if service is None:
-        return found.forward()
-    return found.forward(path=found.call.operation.template.replace("{id}", service.forward))
+    return found.forward(path=found.path_of(service.forward) if service is not None else None)
 
 
 def _task(found: Findings) -> Inspection:

@@ -66,7 +66,7 @@ def _node(found: Findings) -> Inspection:
         if isinstance(fact, Missing):
             found.absent = fact
         elif fact is not None:
-            path = f"/nodes/{text(fact, 'ID') or found.call.params['id']}/update"
+            path = found.path_of(text(fact, "ID") or found.call.params["id"])
             if text(part(fact, "Spec"), "Role") != "manager":
                 found.ask("field", "Role=manager", "Role")
     return found.forward(path=path, body=body)

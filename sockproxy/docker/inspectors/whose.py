@@ -29,6 +29,8 @@ Labels = tuple[tuple[str, str], ...]
 _REFERENCE: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*(?:/[a-zA-Z0-9][a-zA-Z0-9_.-]*)*")
 _NETWORK_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _HEX: Final = re.compile(r"[0-9a-f]{1,64}")
+UNNAMED: Final = "(unnamed)"
+"""The value of the ask for a new container or service where the engine is to choose its name."""
 VOLUME_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 """What the local driver takes for a name (moby, daemon/volume/local/local.go; it wants two characters at least)."""
 
@@ -244,7 +246,7 @@ def volume_in_path(found: Findings) -> Found | None:
     name = found.call.params["name"]
     fact: JsonObject | Missing | None = None
     if "volume" in found.held:
-        fact = found.look_up(f"/volumes/{name}") if VOLUME_NAME.fullmatch(name) else _no_volume(name)
+        fact = volume_fact(found, name)
         if fact is None:
             return None
     if isinstance(fact, Missing):
@@ -254,8 +256,11 @@ def volume_in_path(found: Findings) -> Found | None:
     return Found(name, fact, name)
 
 
-def _no_volume(name: str) -> Missing:
-    return Missing(404, f"get {name}: no such volume")
+def volume_fact(found: Findings, name: str) -> JsonObject | Missing | None:
+    """A volume by its name. What is no name of a local one, as a plug-in's may be, is not asked for."""
+    if not VOLUME_NAME.fullmatch(name):
+        return Missing(404, f"get {name}: no such volume")
+    return found.look_up(f"/volumes/{name}")
 
 
 _SWARM_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
@@ -383,6 +388,18 @@ def normal_name(reference: str, where: str) -> str:
     """
     try:
         return references.normalise(reference)
+    except references.InvalidReferenceError as error:
+        raise Malformed(f"{where}: {error}") from None
+
+
+def inspect_registry(found: Findings, reference: str, where: str) -> None:
+    """The ask for the registry that an image's or a plugin's name says: the engine asks it.
+
+    Raises:
+        Malformed: it is no reference.
+    """
+    try:
+        found.ask("registry", references.parse(reference).registry, where)
     except references.InvalidReferenceError as error:
         raise Malformed(f"{where}: {error}") from None
 
