@@ -26,7 +26,7 @@ from sockproxy.docker.inspectors.mounts import (
     recorded_path,
 )
 from sockproxy.docker.inspectors.security import capability, read_paths, security_ask
-from sockproxy.docker.inspectors.whose import Found, joined_network, labels_of, part, text
+from sockproxy.docker.inspectors.whose import VOLUME_NAME, Found, joined_network, labels_of, part, text, volume_fact
 from sockproxy.docker.paths import clean, within
 from sockproxy.model import STAT, Json, JsonObject, Missing
 
@@ -131,11 +131,13 @@ def inspect_taken_volumes(found: Findings, container: Found, use: Use) -> None:
         if not mount.volume or mount.volume in named:
             continue
         named.add(mount.volume)
-        fact = found.look_up(f"/volumes/{mount.volume}")
+        fact = volume_fact(found, mount.volume)
         if fact is not None:
             labels = () if isinstance(fact, Missing) else labels_of(fact.get("Labels"))
             read_only = use.read_only or mount.use.read_only
-            found.ask("volume", mount.volume, mount.where, read_only=read_only, labels=labels)
+            # Whose a volume is that cannot be looked up, nobody knows.
+            known = VOLUME_NAME.fullmatch(mount.volume) is not None
+            found.ask("volume", mount.volume, mount.where, read_only=read_only, labels=labels, grantable=known)
 
 
 def inspect_path(found: Findings, container: Found, path: str) -> None:

@@ -236,3 +236,12 @@ def test_the_volumes_that_are_taken_over_have_their_labels() -> None:
     engine["/volumes/v1"] = {"Name": "v1", "Driver": "local", "Labels": {"team": "bank"}}
     inspection = inspected("POST /containers/create", {"Image": "x", "HostConfig": {"VolumesFrom": ["web"]}}, engine)
     assert [ask.labels for ask in inspection.asks if ask.kind == "volume"] == [(("team", "bank"),)]
+
+
+@pytest.mark.parametrize("name", ["/", "../networks/x", "s3://x"])
+def test_a_volume_of_a_name_that_cannot_be_looked_up_is_not_taken_over(name: str) -> None:
+    engine = Engine(web(Mounts=[{"Type": "volume", "Name": name, "Destination": "/d", "RW": True}]))
+    body = {"Image": "x", "HostConfig": {"VolumesFrom": ["web"]}}
+    inspection = inspected("POST /containers/create", body, engine)
+    assert [(ask.value, ask.grantable) for ask in inspection.asks if ask.kind == "volume"] == [(name, False)]
+    assert not [path for path in engine.asked if path.startswith("/volumes/")]
