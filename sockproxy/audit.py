@@ -9,6 +9,11 @@
 Every line has every key, null where there is nothing to say. `event` is `request` (an ordinary call, or a denial),
 `start` (a call that may stay open for days) or `end` (the second line of a forwarded call, under the same id).
 
+An ask has, where they say something, `read_only`, `nonrecursive`, `shared`, `amount` (of a limit), `labels` (of the
+container, volume, network or service), `aliases` (the names of an image given by its id), `plain` (a capability that
+every container has) and `grantable` (false: no policy can allow it). That is all that a policy is matched against, so
+that another one can be tried on last week's lines.
+
 Secrets are taken out by ``redaction.py``. Values are cut at 1 KB and their control characters escaped, lists at 8 KB;
 how many query keys or asks were left out then stands in one more key, `left_out`.
 
@@ -19,6 +24,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import secrets
 import time
 from collections import deque
@@ -28,7 +34,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from sockproxy.errors import Code, ConfigurationError, Internal
 from sockproxy.model import Ask, Version
-from sockproxy.redaction import redact, redact_ask, redact_path, shown
+from sockproxy.redaction import redact, redact_ask, redact_label, redact_path, redact_value, shown
 
 Event: TypeAlias = Literal["request", "start", "end"]
 VerdictWord: TypeAlias = Literal["allow", "deny", "absent", "would_deny"]
@@ -121,16 +127,24 @@ def _pair(item: tuple[str, list[str]]) -> str:
     return f"{_quoted(name)}:{text if len(text) <= LIST_LIMIT else _TOO_LONG}"
 
 
-def as_failed(allowed: bytes, code: Code) -> bytes:
-    """The fragment of a call that was allowed and then failed while it was forwarded: the same, with the code.
+_PASSED: Final = re.compile(rb'("verdict":"(?:allow|would_deny)","code":)(?:null|"\w+")')
+
+
+def as_failed(passed: bytes, code: Code) -> bytes:
+    """The fragment of a call that was to go on and then failed while it was forwarded: the same, with the code.
 
     A quotation mark in a value is escaped, so that these bytes stand where the verdict does and nowhere else.
     """
-    return allowed.replace(b'"verdict":"allow","code":null', f'"verdict":"allow","code":"{code}"'.encode(), 1)
+    return _PASSED.sub(rb'\1"%b"' % code.encode(), passed, count=1)
 
 
 def _ask(ask: Ask) -> str:
     told = f'"kind":{_quoted(ask.kind)},"value":{_quoted(redact_ask(ask))},"where":{_quoted(shown(ask.where))}'
+    if ask.labels:
+        told += _labels(ask.labels)
+    if ask.aliases:
+        names, left = _within_limit(map(_text, ask.aliases), len(ask.aliases))
+        told += f',"aliases":[{names}]' + (f',"left_out":{left}' if left else "")
     if ask.read_only:
         told += ',"read_only":true'
     if ask.nonrecursive:
@@ -139,7 +153,17 @@ def _ask(ask: Ask) -> str:
         told += ',"shared":true'
     if ask.amount is not None:
         told += f',"amount":{ask.amount}'
+    if ask.plain:
+        told += ',"plain":true'
+    if not ask.grantable:
+        told += ',"grantable":false'
     return f"{{{told}}}"
+
+
+def _labels(labels: Sequence[tuple[str, str]]) -> str:
+    pairs = (f"{_text(redact_value(name))}:{_text(redact_label(name, value))}" for name, value in labels)
+    told, left = _within_limit(pairs, len(labels))
+    return f',"labels":{{{told}}}' + (f',"left_out":{left}' if left else "")
 
 
 def _within_limit(items: Iterable[str], count: int) -> tuple[str, int]:

@@ -4,20 +4,23 @@ recognise   head  → request, row, parameters          Malformed, UnknownOperat
 early       what can be refused before the body       Deny
 call        body  → the call                          Malformed, TooLarge, VersionRefused
 judge       call  → Allow, Deny, Absent, or Needs: look-ups to make before it is judged again
+observe     call  → the same, or WouldDeny: what a rule would refuse goes on, and is recorded
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from sockproxy.decide import decide, deny_row, unconditional_deny
 from sockproxy.docker import body as json_body
+from sockproxy.docker.asks import KINDS
 from sockproxy.docker.call import Call
 from sockproxy.docker.inspectors import INSPECTED, inspect
 from sockproxy.docker.operations import Operation, identify
 from sockproxy.docker.request import canonical, negotiate
-from sockproxy.errors import Malformed, Refusal, VersionRefused
-from sockproxy.model import Absent, Allow, Context, Deny, Json, Needs, Request
+from sockproxy.errors import Code, Malformed, Refusal, VersionRefused
+from sockproxy.model import Absent, Context, Deny, Inspection, Json, Needs, Observed, Request, Verdict, WouldDeny
 from sockproxy.policy.load import Client, Policy
 from sockproxy.printable import printable
 
@@ -39,7 +42,7 @@ def recognise(
 def early(
     request: Request, operation: Operation, policy: Policy, context: Context, client: Client | None
 ) -> Deny | None:
-    """What can be refused before the body is read; None where the body is worth reading.
+    """What can be refused before the body is read, in either mode; None where the body is worth reading.
 
     A row that no rule allows is refused here only where nobody could say what the call asks: otherwise the denial
     says what a rule would have to grant.
@@ -90,7 +93,7 @@ def _says_json(request: Request) -> bool:
     return media_type.strip().lower() == "application/json"
 
 
-def judge(the_call: Call, policy: Policy, context: Context, client: Client | None) -> Allow | Deny | Absent | Needs:
+def judge(the_call: Call, policy: Policy, context: Context, client: Client | None) -> Verdict | Needs:
     """The verdict on a call, or the look-ups that it needs first.
 
     Raises:
@@ -100,11 +103,37 @@ def judge(the_call: Call, policy: Policy, context: Context, client: Client | Non
     if not may_be_allowed(operation, policy, client):
         return _deny_unasked(the_call, policy, context)
     inspection = inspect(the_call, context, policy.held(operation.name, client))
+    return _unready(inspection) or decide(operation, inspection.asks, inspection.forward, policy, client)
+
+
+def observe(the_call: Call, policy: Policy, context: Context, client: Client | None) -> Observed | Needs:
+    """The verdict where the policy only observes: what a rule could allow goes on, whether one does or not.
+
+    Everything is looked up that any rule could hold, so that the record says whose a thing is. Refused all the same are
+    explicit denies and what no grant could allow, sockproxy's own container above all.
+
+    Raises:
+        Malformed: as `judge`.
+    """
+    inspection = inspect(the_call, context, _EVERYTHING)
+    verdict = _unready(inspection) or decide(the_call.operation, inspection.asks, inspection.forward, policy, client)
+    if isinstance(verdict, Deny) and verdict.code in _OBSERVABLE and all(ask.grantable for ask in verdict.asks):
+        return WouldDeny(verdict, inspection.forward)
+    return verdict
+
+
+_EVERYTHING: Final = frozenset(KINDS)
+_OBSERVABLE: Final[frozenset[Code]] = frozenset({"no_rule", "ask_refused", "not_owner"})
+"""Codes of what another rule, or a grant in one, would allow."""
+
+
+def _unready(inspection: Inspection) -> Needs | Absent | None:
+    """What is to be done before asks can be judged, or instead."""
     if inspection.needs:
         return Needs(inspection.needs)
     if inspection.absent is not None:
         return Absent(inspection.absent, inspection.asks)
-    return decide(operation, inspection.asks, inspection.forward, policy, client)
+    return None
 
 
 def may_be_allowed(operation: Operation, policy: Policy, client: Client | None) -> bool:

@@ -9,6 +9,7 @@
     sockproxy_engine_up                                       1 if the engine answered when it was last asked
     sockproxy_policy_info{name,digest}                        1 for the policy in force
     sockproxy_policy_reloads_total{result}                    `ok`, `failed`
+    sockproxy_mode{mode}                                      1 where somebody is judged so: `enforce`, `observe`
     sockproxy_audit_records_total{sink}                       lines written: `stdout`, `file`
     sockproxy_build_info{version}                             1
 
@@ -18,7 +19,7 @@ or an image: a client must not be able to make series.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -31,6 +32,7 @@ from sockproxy.audit import SinkKind, VerdictWord
 from sockproxy.docker.asks import KINDS
 from sockproxy.docker.operations import BY_NAME
 from sockproxy.errors import Code
+from sockproxy.policy.rules import MODES, Mode
 
 ReloadResult: TypeAlias = Literal["ok", "failed"]
 
@@ -102,6 +104,9 @@ class Metrics:
         self._streams = Gauge("sockproxy_open_streams", "Calls that stay open.", ("operation",), registry=own)
         self._engine = Gauge("sockproxy_engine_up", "1 if the engine answered when it was last asked.", registry=own)
         self._policy = Gauge("sockproxy_policy_info", "The policy in force.", ("name", "digest"), registry=own)
+        self._mode = Gauge(
+            "sockproxy_mode", "1 where some client is judged in this mode, 0 where none is.", ("mode",), registry=own
+        )
         self._reloads = Counter("sockproxy_policy_reloads", "Reloads of the policy.", ("result",), registry=own)
         self._audit = Counter("sockproxy_audit_records", "Audit lines written.", ("sink",), registry=own)
         build = Gauge("sockproxy_build_info", "The version that runs.", ("version",), registry=own)
@@ -161,10 +166,12 @@ class Metrics:
         """Whether the engine answered when it was last asked or used."""
         self._engine.set(1 if up else 0)
 
-    def policy_loaded(self, name: str, digest: str) -> None:
-        """Show this policy as the one in force, and no other."""
+    def policy_loaded(self, name: str, digest: str, modes: Collection[Mode] = MODES[:1]) -> None:
+        """Show this policy as the one in force, and no other, and the modes that somebody is judged in."""
         self._policy.clear()
         self._policy.labels(name, digest).set(1)
+        for mode in MODES:
+            self._mode.labels(mode).set(1 if mode in modes else 0)
 
     def policy_reload(self, result: ReloadResult) -> None:
         """Count a reload: ``ok`` or ``failed``, in which case the old policy stays."""

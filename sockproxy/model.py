@@ -209,6 +209,23 @@ Verdict: TypeAlias = Allow | Deny | Absent
 
 
 @dataclass(frozen=True, slots=True)
+class WouldDeny:
+    """Forward it all the same, and record what would have been refused: the policy only observes."""
+
+    denial: Deny
+    forward: Forward
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """All that the call asks for."""
+        return self.denial.asks
+
+
+Observed: TypeAlias = Verdict | WouldDeny
+"""What judging ends with where the policy only observes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What the pure core must be told about the world, the same for every request until something is swapped."""
 

@@ -93,6 +93,12 @@ def redact_ask(ask: Ask) -> str:
     return shown(_free_text(ask.value))
 
 
+def redact_label(name: str, value: str) -> str:
+    """The value of a label as it may be recorded: as the ask that puts it on would be."""
+    _, _, told = _free_text(f"{name}={value}").partition("=")
+    return told
+
+
 def redact_path(path: str) -> str:
     """A path as it may be recorded; of a malformed target, still raw, what comes before its query."""
     if "?" not in path and "@" not in path and "%" not in path:

@@ -46,7 +46,7 @@ class Status(TypedDict):
     """The name of the policy in force."""
     policy_digest: str
     mode: str
-    """``enforce`` or ``observe``."""
+    """``enforce``, ``observe``, or ``enforce and observe`` where clients differ."""
     engine: str
     """Where the engine is: ``unix:///var/run/docker.sock``."""
     engine_up: bool | None

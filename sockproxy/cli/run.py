@@ -97,6 +97,13 @@ def _limits(command: Decorated) -> Decorated:
 )
 @host_root_option
 @click.option(
+    "--observe",
+    is_flag=True,
+    envvar="SOCKPROXY_OBSERVE",
+    show_envvar=True,
+    help="Forward what a rule could allow, and record it as would_deny; as `mode: observe` in a policy says.",
+)
+@click.option(
     "--wait-for-engine",
     is_flag=True,
     envvar="SOCKPROXY_WAIT_FOR_ENGINE",
@@ -122,6 +129,7 @@ def run(
     audit: tuple[str, ...],
     own_container: str | None,
     host_root: str | None,
+    observe: bool,
     wait_for_engine: bool,
     grace_seconds: float,
     **limits: Any,
@@ -145,6 +153,7 @@ def run(
         audit=audit,
         own_container=own_container,
         host_root=host_root,
+        observe=observe,
         wait_for_engine=wait_for_engine,
         grace_seconds=grace_seconds,
         limits=Limits(**limits),

@@ -4,7 +4,7 @@
 
 Joining, rule by rule of one id: the `allow` lists and each kind's patterns are joined; `none` empties what was
 inherited (it never frees a kind, `any` does); of `limit` the extending number holds; `require` is joined. Clients,
-tests and `api` are never inherited.
+tests, `api` and `mode` are never inherited.
 """
 
 from __future__ import annotations
@@ -25,17 +25,21 @@ from sockproxy.docker.operations import METHODS, BadSelector, Operation, select
 from sockproxy.errors import PolicyError, Problem
 from sockproxy.model import HOST, NEWEST_VERSION, OLDEST_VERSION, STAT, Ask, Json, JsonObject, Version
 from sockproxy.policy import presets
+from sockproxy.policy.amounts import FORMS as AMOUNT_FORMS
+from sockproxy.policy.amounts import amount as amount_of
 from sockproxy.policy.document import Mapping, Node, Place, Scalar, Sequence, read
 from sockproxy.policy.patterns import BadPattern, Pattern, compile_denial, compile_pattern
-from sockproxy.policy.rules import Client, DenyRule, Network, Patterns, Policy, PolicyTest, Rule
+from sockproxy.policy.rules import MODES, Client, DenyRule, Network, Patterns, Policy, PolicyTest, Rule, Suite
+from sockproxy.policy.testing import BadBody, command_words, json_of, read_body
 
-__all__ = ["Client", "DenyRule", "Policy", "PolicyTest", "Rule", "load", "loads"]
+__all__ = ["Client", "DenyRule", "Policy", "PolicyTest", "Rule", "Suite", "load", "load_tests", "loads"]
 
-_TOP: Final = ("version", "name", "about", "extends", "rules", "clients", "tests", "api", "mode")
-_RULE: Final = ("id", "allow", "deny", "grant", "only", "limit", "require", "asking", "because")
-_CLIENT: Final = ("name", "from", "unix-user", "certificate", "rules", "mode")
-_TEST: Final = ("name", "request", "body", "engine", "client", "expect")
-_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+POLICY_KEYS: Final = ("version", "name", "about", "extends", "rules", "clients", "tests", "api", "mode")
+RULE_KEYS: Final = ("id", "allow", "deny", "grant", "only", "limit", "require", "asking", "because")
+CLIENT_KEYS: Final = ("name", "from", "unix-user", "certificate", "rules", "mode")
+TEST_KEYS: Final = ("name", "request", "run", "body", "body-file", "engine", "client", "expect")
+TEST_FILE_KEYS: Final = ("version", "policy", "tests")
+WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _COMMA_KINDS: Final = frozenset({"exec", "label", "security-opt", "volume-driver"})
 """Kinds whose values may hold a comma, which inside `[…]` ends a word."""
 
@@ -57,6 +61,21 @@ def loads(text: str, name: str = "policy.yaml") -> Policy:
         PolicyError: with every mistake in it.
     """
     return _load(name, name, text)
+
+
+def load_tests(source: str | Path) -> Suite:
+    """The tests of a file of their own, and the policy that they are about.
+
+    Raises:
+        PolicyError: with every mistake in it, and in the policy.
+    """
+    file = Path(source)
+    loader = _Loader()
+    found = loader.test_file(str(file), _read_file(file))
+    if loader.problems:
+        raise PolicyError(_in_order(loader.problems))
+    assert found is not None
+    return found
 
 
 def _load(source: str, file: str, text: str) -> Policy:
@@ -109,6 +128,7 @@ class _Parts:
     tests: list[PolicyTest] = field(default_factory=list)
     api: tuple[Version, Version] = (OLDEST_VERSION, NEWEST_VERSION)
     ids: frozenset[str] = frozenset()
+    observe: bool = False
 
 
 class _Loader:
@@ -131,18 +151,50 @@ class _Loader:
         if not isinstance(document, Mapping):
             self._wrong(document, "a policy is a mapping", "it begins with `version: 1`")
             return parts
-        self._known(document, _TOP, "a policy")
+        self._known(document, POLICY_KEYS, "a policy")
         self._version(document)
         parts.name = self._word_of(document, "name") or parts.name
         parts.about = self._text_of(document, "about")
+        parts.observe = self._observe(document) is True
         self._extend(document, parts, file, stack)
         self._rules(document, parts, file)
-        self._mode(document)
         parts.api = self._api(document)
         if not stack:
             parts.clients = list(self._clients(document, parts))
-            parts.tests = list(self._tests(document, parts))
+            parts.tests = list(self._tests(document, file, parts.clients))
         return parts
+
+    def test_file(self, file: str, text: str) -> Suite | None:
+        """A file of tests; None where there are problems."""
+        document = read(text, file, self.problems)
+        if document is None:
+            return None
+        if not isinstance(document, Mapping):
+            self._wrong(document, "a file of tests is a mapping", "it begins with `version: 1`")
+            return None
+        self._known(document, TEST_FILE_KEYS, "a file of tests")
+        self._version(document, "a file of tests")
+        policy = self._policy_of(document, file)
+        if document.get("tests") is None:
+            self._wrong(document, "no `tests`", "write `tests:`, and below it `- request: …`")
+        tests = tuple(self._tests(document, file, None if policy is None else policy.clients))
+        return None if policy is None or self.problems else Suite(file, policy, tests)
+
+    def _policy_of(self, document: Mapping, file: str) -> Policy | None:
+        """The policy that a file of tests is about; None where it is not named, or has mistakes of its own."""
+        node = document.get("policy")
+        if not isinstance(node, Scalar) or not node.text:
+            hint = "write `policy:` and a preset's name, or a file beside this one"
+            self._wrong(node or document, "which policy?", hint)
+            return None
+        path = self._extended(node, file)
+        if path is None:
+            return None
+        try:
+            return load(path if presets.path(node.text) is None else node.text)
+        except PolicyError as error:
+            self.problems += error.problems
+            return None
 
     def finish(self, source: str, parts: _Parts) -> Policy | None:
         """The policy that the parts make; None where there are problems."""
@@ -163,6 +215,7 @@ class _Loader:
             api_max=parts.api[1],
             tests=tuple(parts.tests),
             warnings=tuple(self.warnings),
+            observe=parts.observe,
         )
 
     def _extend(self, document: Mapping, parts: _Parts, file: str, stack: tuple[str, ...]) -> None:
@@ -203,7 +256,7 @@ class _Loader:
     def _rules(self, document: Mapping, parts: _Parts, file: str) -> None:
         node = document.get("rules")
         if node is None:
-            if document.get("extends") is None:
+            if document.get("extends") is None and not parts.observe:
                 self._wrong(document, "no `rules`: nothing would be allowed", "write `rules:`, or `extends: read-only`")
             return
         if not isinstance(node, Sequence):
@@ -227,10 +280,11 @@ class _Loader:
         parts.ids |= frozenset(own)
 
     def _rule(self, item: Mapping, parts: _Parts, file: str) -> Rule | DenyRule | None:
-        self._known(item, _RULE, "a rule")
+        self._known(item, RULE_KEYS, "a rule")
         identity = self._word_of(item, "id")
         if not identity:
-            if item.get("id") is None:
+            node = item.get("id")
+            if node is None or (isinstance(node, Scalar) and node.text == ""):  # else a `deny` is lost in silence
                 self._wrong(item, "a rule without an `id`", "denials and the audit log name rules by it")
             return None
         if item.get("deny") is not None:
@@ -411,9 +465,9 @@ class _Loader:
                 hint = f"it belongs under `{section}`" if section else _close(key.text, LIMITS)
                 self._wrong(key, f"`{key.text}` is no limit", hint)
                 continue
-            amount = _amount(key.text, value.text) if isinstance(value, Scalar) else None
+            amount = amount_of(key.text, value.text) if isinstance(value, Scalar) else None
             if amount is None:
-                self._wrong(value, f"`{key.text}` takes {_AMOUNTS[key.text]}")
+                self._wrong(value, f"`{key.text}` takes {AMOUNT_FORMS[key.text].words}")
                 continue
             places[key.text] = key.place
             limits[key.text] = amount
@@ -431,17 +485,23 @@ class _Loader:
 
     # The rest ------------------------------------------------------------------------------------------------------
 
-    def _version(self, document: Mapping) -> None:
+    def _version(self, document: Mapping, what: str = "a policy") -> None:
         node = document.get("version")
         if node is None:
-            self._wrong(document, "no `version`", "a policy begins with `version: 1`")
+            self._wrong(document, "no `version`", f"{what} begins with `version: 1`")
         elif not isinstance(node, Scalar) or node.text != "1":
             self._wrong(node, "`version` must be 1", "it is the version of the language, not of your file")
 
-    def _mode(self, document: Mapping) -> None:
-        node = document.get("mode")
-        if node is not None and (not isinstance(node, Scalar) or node.text != "enforce"):
-            self._wrong(node, "`mode` must be enforce", "this version only enforces")
+    def _observe(self, item: Mapping) -> bool | None:
+        """Whether a policy or a client is only observed; None where nothing is said."""
+        node = item.get("mode")
+        if node is None:
+            return None
+        if not isinstance(node, Scalar) or node.text not in MODES:
+            close = _close(node.text, MODES) if isinstance(node, Scalar) else ""
+            self._wrong(node, f"`mode` must be {' or '.join(MODES)}", close)
+            return None
+        return node.text == "observe"
 
     def _api(self, document: Mapping) -> tuple[Version, Version]:
         node = document.get("api")
@@ -492,19 +552,21 @@ class _Loader:
         if not isinstance(item, Mapping):
             self._wrong(item, "a client is a mapping", "it begins with `- name: …`")
             return None
-        self._known(item, _CLIENT, "a client")
-        self._mode(item)
+        self._known(item, CLIENT_KEYS, "a client")
         name = self._word_of(item, "name")
         if not name or name == "anyone":
             self._wrong(item, "a client needs a `name` other than anyone")
             return None
-        networks = [self._network(word) for word in self._words(item.get("from"), "from")]
+        addresses = item.get("from")
+        networks = [self._network(word) for word in self._words(addresses, "from")]
         user = self._number_of(item, "unix-user")
         if (certificate := item.get("certificate")) is not None:
             self._wrong(certificate, "no client can be known by a `certificate` yet", "sockproxy does not speak TLS")
         elif networks and item.get("unix-user") is not None:
             self._wrong(item, f"`{name}` matches nobody", "a Unix socket's peer has no address: make it two clients")
-        elif item.get("from") is None and item.get("unix-user") is None:
+        elif isinstance(addresses, Sequence) and not addresses.items:
+            self._wrong(addresses, "`from` is empty", "write a network, such as 172.20.0.0/16")
+        elif addresses is None and item.get("unix-user") is None:
             self._wrong(item, f"who is `{name}`?", "write `from: 172.20.0.0/16` or `unix-user: 1000`")
         return Client(
             name=name,
@@ -512,6 +574,7 @@ class _Loader:
             networks=tuple(network for network in networks if network is not None),
             unix_user=user,
             rules=self._rules_of(item, name, parts),
+            observe=self._observe(item),
         )
 
     def _network(self, word: Scalar) -> Network | None:
@@ -541,24 +604,48 @@ class _Loader:
                 self._wrong(word, f"`{word.text}` is no rule", _close(word.text, [*parts.rules, *parts.groups]))
         return frozenset(ids)
 
-    def _tests(self, document: Mapping, parts: _Parts) -> Iterable[PolicyTest]:
+    def _tests(self, document: Mapping, file: str, clients: Iterable[Client] | None) -> Iterable[PolicyTest]:
+        """The tests of a file; ``clients`` is None where it is not known which there are."""
         node = document.get("tests")
         if node is None:
             return
         if not isinstance(node, Sequence):
-            self._wrong(node, "`tests` is a list")
+            self._wrong(node, "`tests` is a list", "each test begins with `- request: …`")
             return
+        names = None if clients is None else [client.name for client in clients]
         for item in node.items:
             if not isinstance(item, Mapping):
                 self._wrong(item, "a test is a mapping", "it begins with `- request: …`")
                 continue
-            test = self._test(item, parts)
+            test = self._test(item, file, names)
             if test is not None:
                 yield test
 
-    def _test(self, item: Mapping, parts: _Parts) -> PolicyTest | None:
-        self._known(item, _TEST, "a test")
-        request, expect = item.get("request"), item.get("expect")
+    def _test(self, item: Mapping, file: str, clients: list[str] | None) -> PolicyTest | None:
+        self._known(item, TEST_KEYS, "a test")
+        asked = self._command(item) if item.get("run") is not None else self._asked(item)
+        allowed, refused = self._expectation(item.get("expect"), item)
+        client = self._text_of(item, "client") or None
+        if client is not None and clients is not None and client not in clients:
+            hint = _close(client, clients) if clients else "this policy has none"
+            self._wrong(item.get("client") or item, f"`{client}` is no client", hint)
+        has_body, body = self._body(item, file)
+        if asked is None:
+            return None
+        return replace(
+            asked,
+            name=self._text_of(item, "name") or asked.asked,
+            body=body,
+            has_body=has_body,
+            engine=self._engine(item.get("engine")),
+            client=client,
+            allowed=allowed,
+            refused=refused,
+        )
+
+    def _asked(self, item: Mapping) -> PolicyTest | None:
+        """A test with its request, and nothing else yet."""
+        request = item.get("request")
         if not isinstance(request, Scalar) or not request.text.partition(" ")[2].startswith("/"):
             self._wrong(
                 request or item, "a test needs a `request`", "for example `request: POST /containers/web/stop?t=5`"
@@ -567,25 +654,37 @@ class _Loader:
         method, _, target = request.text.partition(" ")
         if method not in METHODS:
             self._wrong(request, f"`{method}` is no method", _close(method.upper(), sorted(METHODS)))
-        client = self._text_of(item, "client") or None
-        if client is not None and client not in [each.name for each in parts.clients]:
-            self._wrong(
-                item.get("client") or item, f"`{client}` is no client", _close(client, [c.name for c in parts.clients])
-            )
-        allowed, refused = self._expectation(expect, item)
-        body = item.get("body")
-        return PolicyTest(
-            name=self._text_of(item, "name") or request.text,
-            place=item.place,
-            method=method,
-            target=target,
-            body=_json(body) if body is not None else None,
-            has_body=body is not None,
-            engine=self._engine(item.get("engine")),
-            client=client,
-            allowed=allowed,
-            refused=refused,
-        )
+        return PolicyTest(name="", place=item.place, method=method, target=target)
+
+    def _command(self, item: Mapping) -> PolicyTest | None:
+        """A test with its command line, and nothing else yet."""
+        for key in ("request", "body", "body-file"):
+            if (node := item.get(key)) is not None:
+                self._wrong(node, f"`{key}` beside `run`", "a test sends a request, or runs a command: write two")
+        run = item.get("run")
+        words = command_words(run.text) if isinstance(run, Scalar) else ()
+        if not words:
+            hint = "for example `run: docker run -v /:/h alpine`"
+            self._wrong(run or item, "`run` takes a command line, quoted as a shell would", hint)
+            return None
+        return PolicyTest(name="", place=item.place, command=words)
+
+    def _body(self, item: Mapping, file: str) -> tuple[bool, Json]:
+        """Whether a test sends a body, and which."""
+        body, named = item.get("body"), item.get("body-file")
+        if named is None:
+            return body is not None, json_of(body) if body is not None else None
+        if body is not None:
+            self._wrong(named, "`body-file` beside `body`", "a request has one body")
+        name = self._text_of(item, "body-file")
+        if not name:
+            self._wrong(named, "`body-file` is empty", "write the name of a file beside this one")
+            return False, None
+        try:
+            return True, read_body(Path(file).parent / name)
+        except BadBody as error:
+            self._wrong(named, f"`{name}` {error}", "a file beside this one, that holds JSON")
+            return False, None
 
     def _expectation(self, node: Node | None, item: Mapping) -> tuple[bool, tuple[tuple[str, str], ...]]:
         if isinstance(node, Scalar) and node.text in ("allowed", "refused"):
@@ -613,7 +712,7 @@ class _Loader:
             return {}
         answers: dict[str, JsonObject] = {}
         for key, value in node.entries:
-            answer = _json(value)
+            answer = json_of(value)
             if not key.text.startswith(("/", HOST, STAT)) or not isinstance(answer, dict):
                 self._wrong(key, f"`{key.text}` is no look-up", "for example `/containers/db/json: {Name: /db}`")
                 continue
@@ -664,7 +763,7 @@ class _Loader:
 
     def _word_of(self, node: Mapping, key: str) -> str:
         text = self._text_of(node, key)
-        if text and _WORD.fullmatch(text) is None:
+        if text and WORD.fullmatch(text) is None:
             value = node.get(key)
             assert value is not None
             self._wrong(value, f"`{text}` is no `{key}`", "letters, digits, `-`, `_` and `.`")
@@ -687,35 +786,6 @@ _EXAMPLES: Final = {
     "asking": "{label: traefik.*}",
     "limit": "{memory: 8g, pids: 2000}",
 }
-
-_AMOUNTS: Final = {
-    "memory": "a size, such as 512m or 8g",
-    "shm": "a size, such as 512m or 8g",
-    "cpus": "a number of CPUs, such as 2 or 0.5",
-    "pids": "a whole number",
-}
-
-_SIZE: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?(?:([bkmgt])b?|([kmgt])ib)?", re.IGNORECASE)
-_UNITS: Final = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-
-
-def _amount(name: str, text: str) -> int | None:
-    """Bytes, billionths of a CPU, or processes."""
-    match name:
-        case "pids":
-            return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
-        case "cpus":
-            if re.fullmatch(r"[0-9]{1,5}(?:\.[0-9]{1,9})?", text) is None:
-                return None
-            whole, _, fraction = text.partition(".")
-            return int(whole) * 10**9 + int(fraction.ljust(9, "0")) or None
-        case _:
-            size = _SIZE.fullmatch(text)
-            if size is None:
-                return None
-            unit = _UNITS[(size[3] or size[4] or "b").lower()]
-            billionths = int(size[1] + (size[2] or "").ljust(9, "0"))
-            return billionths * unit // 10**9 or None
 
 
 def _joined(base: Rule, rule: Rule) -> Rule:
@@ -770,22 +840,3 @@ def _overlap(one: Client, other: Client) -> bool:
 def _close(word: str, words: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(words), n=1)
     return f"did you mean {close[0]}?" if close else f"one of {', '.join(list(words)[:12])}"
-
-
-_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
-_LITERALS: Final[dict[str, Json]] = {"true": True, "false": False, "null": None}
-
-
-def _json(node: Node) -> Json:
-    """A test's body: true, false, null and whole numbers are JSON's unless quoted, everything else is text."""
-    if isinstance(node, Mapping):
-        return {key.text: _json(value) for key, value in node.entries}
-    if isinstance(node, Sequence):
-        return [_json(item) for item in node.items]
-    if node.quoted:
-        return node.text
-    if node.text in _LITERALS:
-        return _LITERALS[node.text]
-    if node.text == "":
-        return None
-    return int(node.text) if _INTEGER.fullmatch(node.text) else node.text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from sockproxy.model import Json, JsonObject, Peer, Version
 from sockproxy.policy.document import Place
@@ -13,6 +14,9 @@ from sockproxy.policy.patterns import Pattern
 
 Patterns: TypeAlias = tuple[Pattern, ...]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Mode: TypeAlias = Literal["enforce", "observe"]
+"""Whether what a rule would refuse is refused, or goes on and is only recorded."""
+MODES: Final[tuple[Mode, ...]] = ("enforce", "observe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Client:
     unix_user: int | None = None
     rules: frozenset[str] | None = None
     """Ids; None for all of them."""
+    observe: bool | None = None
+    """Whether what its rules would refuse goes on and is only recorded; None: as the policy says."""
 
     def is_(self, peer: Peer) -> bool:
         """Whether this peer is that client: all that is said of it must fit."""
@@ -78,8 +84,10 @@ class PolicyTest:
 
     name: str
     place: Place
-    method: str
-    target: str
+    method: str = ""
+    target: str = ""
+    command: tuple[str, ...] = ()
+    """The words of a command line that is run in place of a request; empty for a request."""
     body: Json = None
     has_body: bool = False
     engine: Mapping[str, JsonObject] = field(default_factory=dict)
@@ -87,6 +95,11 @@ class PolicyTest:
     allowed: bool = True
     refused: tuple[tuple[str, str], ...] = ()
     """Kind and value of asks that must be among the refused ones."""
+
+    @property
+    def asked(self) -> str:
+        """The request's method and target, or the command line."""
+        return shlex.join(self.command) if self.command else f"{self.method} {self.target}"
 
 
 class Policy:
@@ -103,6 +116,7 @@ class Policy:
         "deny_rules",
         "digest",
         "name",
+        "observe",
         "rules",
         "source",
         "tests",
@@ -123,6 +137,7 @@ class Policy:
         api_max: Version,
         tests: tuple[PolicyTest, ...],
         warnings: tuple[str, ...],
+        observe: bool = False,
     ) -> None:
         self.name: Final = name
         self.about: Final = about
@@ -136,6 +151,8 @@ class Policy:
         self.api_min: Final = api_min
         self.api_max: Final = api_max
         self.tests: Final = tests
+        self.observe: Final = observe
+        """Whether what a rule would refuse goes on and is only recorded, but for clients that say otherwise."""
         self.warnings: Final = warnings
         """What is no mistake, and yet looks like one."""
         self._denies = _by_operation(deny_rules)
@@ -177,12 +194,32 @@ class Policy:
         """
         return self._held[_key(client)].get(operation, frozenset())
 
+    def observes(self, client: Client | None) -> bool:
+        """Whether what a rule would refuse to this client goes on and is only recorded."""
+        return self.observe if client is None or client.observe is None else client.observe
+
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """The modes that somebody is judged in."""
+        everyone: tuple[Client | None, ...] = self.clients or (None,)
+        return frozenset("observe" if self.observes(client) else "enforce" for client in everyone)
+
     def client_of(self, peer: Peer) -> Client | None:
         """The client that a peer is; None where no client fits."""
         for client in self.clients:
             if client.is_(peer):
                 return client
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Tests, and the policy that they are about."""
+
+    name: str
+    """The policy's, or the file's where they stand in one of their own."""
+    policy: Policy
+    tests: tuple[PolicyTest, ...]
 
 
 AnyRule = TypeVar("AnyRule", Rule, DenyRule)

@@ -5,6 +5,8 @@
 Refusals come first and cost least: what needs no body is refused before one is read, and what needs no engine before
 it is asked. The audit line is written before a byte goes to the engine. An exception on the way is a denial: the only
 bare ``except`` of the project is here.
+
+Where the policy only observes, what a rule would refuse takes the same way, under the verdict `would_deny`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,20 @@ from sockproxy.audit import AuditError, AuditLog, Event, VerdictWord, as_failed,
 from sockproxy.docker.operations import Operation
 from sockproxy.errors import Code, EngineDown, Internal, Malformed, Refusal, TooLarge
 from sockproxy.metrics import Metrics
-from sockproxy.model import Absent, Allow, Ask, Context, Deny, Forward, Needs, Peer, Request, Version
+from sockproxy.model import (
+    Absent,
+    Allow,
+    Ask,
+    Context,
+    Deny,
+    Forward,
+    Needs,
+    Observed,
+    Peer,
+    Request,
+    Version,
+    WouldDeny,
+)
 from sockproxy.policy.load import Policy
 from sockproxy.proxy import answers
 from sockproxy.proxy.edge import EXTENSION, Exchange
@@ -68,6 +83,12 @@ class _Known:
     event: Event
     oldest: Version
     newest: Version
+    verdict: VerdictWord = "allow"
+    code: Code | None = None
+    refused: tuple[str, ...] = ()
+    """The kinds of the asks that would have been refused."""
+    message: str = ""
+    """What the client would have been told."""
 
 
 @dataclass(slots=True)
@@ -78,15 +99,51 @@ class _Seen:
     client: str
     request: Request | None = None
     operation: Operation | None = None
+    body: bytes | None = None
     engine_version: Version | None = None
+    passed: Allow | WouldDeny | None = None
+    """The verdict, where it may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A request as it was judged, for who looks on in the same process: whole, its secrets included."""
+
+    client: str
+    """The client's name; ``anyone`` where the policy tells none apart."""
+    peer: Peer
+    request: Request | None
+    """None where the head was malformed."""
+    operation: Operation | None
+    """None where no row was found."""
+    body: bytes | None
+    """The body, where it was read to be judged."""
+    verdict: Observed
+    engine_version: Version | None
+
+
+Witness: TypeAlias = Callable[[Witnessed], None]
+"""Is told of each request once it is judged, and before it is forwarded. It must not raise, nor take long."""
 
 
 class Gateway:
     """Judges, forwards and records. One for each server."""
 
     def __init__(
-        self, *, live: Live, engine: Engine, lookups: Lookups, audit: AuditLog, metrics: Metrics, limits: Limits
+        self,
+        *,
+        live: Live,
+        engine: Engine,
+        lookups: Lookups,
+        audit: AuditLog,
+        metrics: Metrics,
+        limits: Limits,
+        observe: bool = False,
+        witness: Witness | None = None,
     ) -> None:
+        """``observe``: whatever the policy says, what a rule would refuse goes on and is only recorded."""
+        self._observe = observe
+        self._witness = witness
         self._live = live
         self._engine = engine
         self._lookups = lookups
@@ -116,6 +173,7 @@ class Gateway:
         if known is None:
             seen = _Seen(began, name or UNKNOWN)
             verdict = await self._verdict(exchange, receive, seen)
+            self._tell_witness(verdict, exchange, seen)
             if not isinstance(verdict, _Known):
                 await self._refuse(verdict, exchange, send, request_id, seen)
                 return
@@ -135,6 +193,23 @@ class Gateway:
             _log.exception("a request was refused, since judging it failed")
             return judge.refusal(Internal("judging failed; the log of sockproxy says why"))
 
+    def _tell_witness(self, verdict: _Known | Deny | Absent, exchange: Exchange, seen: _Seen) -> None:
+        if self._witness is None:
+            return
+        told = verdict if isinstance(verdict, Deny | Absent) else seen.passed
+        assert told is not None
+        self._witness(
+            Witnessed(
+                client=seen.client,
+                peer=exchange.peer,
+                request=seen.request,
+                operation=seen.operation,
+                body=seen.body,
+                verdict=told,
+                engine_version=seen.engine_version,
+            )
+        )
+
     async def _judge(self, head: Head, exchange: Exchange, receive: Receive, seen: _Seen) -> _Known | Deny | Absent:
         policy = self._live.policy
         client = policy.client_of(exchange.peer)
@@ -147,22 +222,24 @@ class Gateway:
         denied = judge.early(request, operation, policy, self._lookups.known or Context(), client)
         if denied is not None:
             return denied
-        body = None if operation.body == "tar" else await self._whole_body(head, receive)
+        seen.body = None if operation.body == "tar" else await self._whole_body(head, receive)
         known = self._lookups.known or Context()
-        if judge.may_be_allowed(operation, policy, client):
+        observing = self._observe or policy.observes(client)
+        if observing or judge.may_be_allowed(operation, policy, client):
             known = await self._lookups.context()
         context = known
         seen.engine_version = context.engine_version
-        call = judge.call(request, operation, params, body, policy, context)
+        call = judge.call(request, operation, params, seen.body, policy, context)
         for _ in range(_ROUNDS):
-            verdict = judge.judge(call, policy, context, client)
+            verdict = (judge.observe if observing else judge.judge)(call, policy, context, client)
             if not isinstance(verdict, Needs):
                 break
             context = replace(context, facts={**context.facts, **await self._lookups.facts(verdict.paths)})
         else:
             raise Internal("judging did not come to an end")
-        if not isinstance(verdict, Allow):
+        if not isinstance(verdict, Allow | WouldDeny):
             return verdict
+        seen.passed = verdict
         judged = self._prepare(verdict, seen, policy, context, head)
         # Neither the policy nor the engine may have changed meanwhile.
         if head.plain and not context.facts and self._live.policy is policy and self._lookups.known is known:
@@ -204,10 +281,14 @@ class Gateway:
             raise Malformed(f"the body took longer than {self._limits.body_seconds:g} s", status=408) from None
         return bytes(body)
 
-    def _prepare(self, allow: Allow, seen: _Seen, policy: Policy, context: Context, head: Head) -> _Known:
-        forward, request, operation = allow.forward, seen.request, seen.operation
+    def _prepare(self, verdict: Allow | WouldDeny, seen: _Seen, policy: Policy, context: Context, head: Head) -> _Known:
+        forward, request, operation = verdict.forward, seen.request, seen.operation
         assert request is not None
         assert operation is not None
+        denial = verdict.denial if isinstance(verdict, WouldDeny) else None
+        word: VerdictWord = "allow" if denial is None else "would_deny"
+        code = denial.code if denial is not None else None
+        refused = denial.refused if denial is not None else ()
         return _Known(
             client=seen.client,
             operation=operation,
@@ -217,11 +298,11 @@ class Gateway:
                 method=request.method,
                 path=request.path,
                 query=request.query,
-                verdict="allow",
-                code=None,
-                rule=allow.rule,
-                asks=allow.asks,
-                refused=(),
+                verdict=word,
+                code=code,
+                rule=verdict.rule if isinstance(verdict, Allow) else verdict.denial.rule,
+                asks=verdict.asks,
+                refused=refused,
                 policy=policy.digest,
                 engine_version=context.engine_version,
             ),
@@ -232,11 +313,21 @@ class Gateway:
             event="start" if operation.hijack or operation.long_lived else "request",
             oldest=max(policy.api_min, context.engine_minimum),
             newest=min(policy.api_max, context.engine_version),
+            verdict=word,
+            code=code,
+            refused=tuple(ask.kind for ask in refused),
+            message=denial.message if denial is not None else "",
         )
 
     def _remember(self, client: str, head: Head, judged: _Known) -> None:
         forward = judged.forward
-        if not judged.repeatable or forward.hijacks or forward.headers or len(head.target) > _SHORT_TARGET:
+        if (
+            self._witness is not None
+            or not judged.repeatable
+            or forward.hijacks
+            or forward.headers
+            or len(head.target) > _SHORT_TARGET
+        ):
             return
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
@@ -299,12 +390,12 @@ class Gateway:
         """Record the call, forward it, and record its end, however that comes."""
         name, peer = known.operation.name, exchange.peer.address
         try:
-            self._audit.write(known.fragment, id=request_id, event=known.event, peer=peer)
+            self._audit.write(known.fragment, id=request_id, event=known.event, peer=peer, message=known.message)
             self._count_record()
         except AuditError as error:
             await _answer(send, *_unrecorded(error), request_id)
             return
-        self._metrics.decided(known.client, name, "allow", None, (), time.perf_counter() - began)
+        self._metrics.decided(known.client, name, known.verdict, known.code, known.refused, time.perf_counter() - began)
         if known.event == "start":
             self._metrics.stream_opened(name)
             exchange.endless = known.forward.method == "GET" or name == "ContainerWait"

@@ -28,12 +28,14 @@ from sockproxy import __version__, admin
 from sockproxy.audit import AuditLog
 from sockproxy.errors import ConfigurationError, EngineDown
 from sockproxy.metrics import Metrics
+from sockproxy.policy.load import Policy
 from sockproxy.policy.review import review
+from sockproxy.policy.rules import Mode
 from sockproxy.proxy import listen
 from sockproxy.proxy.address import Address, why_unreachable
 from sockproxy.proxy.edge import Edge
 from sockproxy.proxy.engine import Engine, Notice
-from sockproxy.proxy.gateway import Gateway
+from sockproxy.proxy.gateway import Gateway, Witness
 from sockproxy.proxy.host_root import HostRoot
 from sockproxy.proxy.limits import Limits
 from sockproxy.proxy.live import Live
@@ -70,6 +72,8 @@ class Settings:
     """The folder where the host's root is mounted; None where symbolic links on the host cannot be seen."""
     wait_for_engine: bool = False
     """Start even where the engine's socket is not there yet."""
+    observe: bool = False
+    """Whatever the policy says, refuse nothing that a rule could allow: forward it, and record it as `would_deny`."""
 
 
 @dataclass(slots=True)
@@ -130,8 +134,8 @@ async def _serve(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
-    """Listen while the block runs; at its end stop gracefully.
+async def running(settings: Settings, *, witness: Witness | None = None) -> AsyncIterator[Running]:
+    """Listen while the block runs; at its end stop gracefully. ``witness`` is told of each request that is judged.
 
     Raises:
         ConfigurationError: it cannot start.
@@ -150,7 +154,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         admin_socket = stack.enter_context(listen.bound(admin_listener)) if admin_listener is not None else None
 
         metrics = Metrics()
-        house = _House(settings, address, live, audit, metrics, host_root)
+        house = _House(settings, address, live, audit, metrics, host_root, witness)
         stack.push_async_callback(house.close)
         server = Running(
             addresses=tuple(map(listen.address, listeners, sockets)),
@@ -166,7 +170,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             await stack.enter_async_context(listen.serving(pages, [admin_socket], http="httptools", grace=1.0))
         edge = Edge.within(settings.limits)
         await stack.enter_async_context(listen.serving(house.gateway, sockets, http=edge, grace=settings.grace_seconds))
-        _say_hello(live, address, listeners, server, host_root=host_root is not None)
+        _say_hello(settings, address, listeners, server)
         yield server
 
 
@@ -181,7 +185,9 @@ class _House:
         audit: AuditLog,
         metrics: Metrics,
         host_root: HostRoot | None,
+        witness: Witness | None,
     ) -> None:
+        self._observe = settings.observe
         self._live = live
         self._metrics = metrics
         self._address = address
@@ -202,12 +208,26 @@ class _House:
             audit=audit,
             metrics=metrics,
             limits=settings.limits,
+            observe=settings.observe,
+            witness=witness,
         )
         live.when_swapped(self._swapped)
         self._swapped()
 
     def _swapped(self) -> None:
-        self._metrics.policy_loaded(self._live.policy.name, self._live.policy.digest)
+        policy = self._live.policy
+        modes = self._modes()
+        self._metrics.policy_loaded(policy.name, policy.digest, modes)
+        if "observe" in modes:
+            whose = "everybody" if "enforce" not in modes else _observed(policy)
+            _log.warning(
+                "OBSERVING, NOT ENFORCING, %s: what no rule allows is forwarded to the engine all the same,"
+                " and recorded as `would_deny`",
+                whose,
+            )
+
+    def _modes(self) -> frozenset[Mode]:
+        return frozenset(("observe",)) if self._observe else self._live.policy.modes
 
     def _notice(self, event: Notice) -> None:
         """The engine was reached, or cannot be, or closed a connection: it may come back as another version."""
@@ -235,7 +255,7 @@ class _House:
                 "version": __version__,
                 "policy": policy.name,
                 "policy_digest": policy.digest,
-                "mode": "enforce",
+                "mode": " and ".join(sorted(self._modes())),
                 "engine": str(self._address),
                 "engine_up": self.up,
                 "engine_version": "" if known is None else "{}.{}".format(*known.engine_version),
@@ -272,6 +292,11 @@ def _host_root(settings: Settings) -> Iterator[HostRoot | None]:
         yield root
     finally:
         root.close()
+
+
+def _observed(policy: Policy) -> str:
+    """The clients that are only observed, by their names."""
+    return ", ".join(f"`{client.name}`" for client in policy.clients if policy.observes(client))
 
 
 def _admin_listener(text: str | None) -> listen.TcpListener | None:
@@ -311,15 +336,15 @@ def check_engine(address: Address, *, wait: bool) -> None:
         _log.warning("%s; requests are answered 503 until it is", why_unreachable(address, error))
 
 
-def _say_hello(
-    live: Live, address: Address, listeners: tuple[listen.Listener, ...], server: Running, *, host_root: bool
-) -> None:
-    policy = live.policy
+def _say_hello(settings: Settings, address: Address, listeners: tuple[listen.Listener, ...], server: Running) -> None:
+    policy = server.live.policy
     where = ", ".join(server.addresses)
     _log.warning("policy `%s` (%s) in front of %s, listening on %s", policy.name, policy.digest[:12], address, where)
     if server.admin is not None:
         _log.warning("health, metrics and the live page: %s", server.admin.replace("tcp://", "http://", 1))
-    for line in review(policy, host_root=host_root).lines:
+    sheet = review(policy, host_root=settings.host_root is not None)
+    enforced = policy.modes == {"enforce"} and not settings.observe
+    for line in sheet.lines if enforced else (*sheet.roads, *sheet.warnings):
         _log.warning("%s", line)
     for listener in listeners:
         if listener.exposed:

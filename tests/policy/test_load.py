@@ -80,6 +80,8 @@ HEAD = "version: 1\nrules:\n  - id: a\n    allow: [GET /info]\n"
         ("version: 1\nrules:\n  - id: a\n    allow: [GET /containers/{id}/json]", "p.yaml:4:29", "write * for {id}"),
         ("version: 1\nrules:\n  - id: a\n    allow: @x", "p.yaml:4:12", "cannot begin"),
         ("version: 1\nrules:\n  - allow: GET /info", "p.yaml:3:5", "without an `id`"),
+        (HEAD + "  - id:\n    deny: GET /info", "p.yaml:5:5", "without an `id`"),
+        (HEAD + '  - id: ""\n    deny: GET /info', "p.yaml:5:5", "without an `id`"),
         ("version: 1\nrules:\n  - id: a b\n    allow: GET /info", "p.yaml:3:9", "no `id`"),
         ("version: 1\nrules:\n  - id: a", "p.yaml:3:5", "allows nothing"),
         ("version: 1\nrules:\n  - id: a\n    allow: []", "p.yaml:4:12", "empty"),
@@ -106,7 +108,7 @@ HEAD = "version: 1\nrules:\n  - id: a\n    allow: [GET /info]\n"
         ('version: 1\nname: "\\U00110000"', "p.yaml", "an escape"),
         (f"%YAML 1.{'1' * 5000}\n---\nversion: 1", "p.yaml", "an escape"),
         (HEAD + 'about: "a\\ud800"', "p.yaml:5:8", "half a surrogate pair"),
-        (HEAD + "mode: observe", "p.yaml:5:7", "only enforces"),
+        (HEAD + "mode: observed", "p.yaml:5:7", "`mode` must be enforce or observe (did you mean observe?)"),
         (HEAD + 'api: {min: "1.50", max: "1.40"}', "p.yaml:5:6", "above"),
         (HEAD + "api: {min: 41}", "p.yaml:5:12", "API version"),
         ("version: 1\nrules:\n  - id: a\n    allow: POST /containers/{id}/copy", "p.yaml:4:12", "never be allowed"),
@@ -120,6 +122,7 @@ HEAD = "version: 1\nrules:\n  - id: a\n    allow: [GET /info]\n"
         ),
         (HEAD + "clients:\n  - name: x", "p.yaml:6:5", "who is `x`?"),
         (HEAD + "clients:\n  - name: x\n    from: 10.0.0.1/8\n    rules: all", "p.yaml:7:11", "no address"),
+        (HEAD + "clients:\n  - {name: x, from: [], rules: all}", "p.yaml:6:21", "`from` is empty"),
         (HEAD + "clients:\n  - name: x\n    from: 10.0.0.0/8", "p.yaml:6:5", "which rules"),
         (
             HEAD
