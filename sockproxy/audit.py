@@ -10,9 +10,9 @@ Every line has every key, null where there is nothing to say. `event` is `reques
 `start` (a call that may stay open for days) or `end` (the second line of a forwarded call, under the same id).
 
 An ask has, where they say something, `read_only`, `nonrecursive`, `shared`, `amount` (of a limit), `labels` (of the
-container, volume, network or service), `aliases` (the names of an image given by its id), `plain` (a capability that
-every container has) and `grantable` (false: no policy can allow it). That is all that a policy is matched against, so
-that another one can be tried on last week's lines.
+container, volume, network or service, where they are known), `aliases` (the names of an image given by its id), `plain`
+(a capability that every container has) and `grantable` (false: no policy can allow it). That is all that a policy is
+matched against, so that another one can be tried on last week's lines: ``records.py`` reads them.
 
 Secrets are taken out by ``redaction.py``. Values are cut at 1 KB and their control characters escaped, lists at 8 KB;
 how many query keys or asks were left out then stands in one more key, `left_out`.
@@ -140,7 +140,7 @@ def as_failed(passed: bytes, code: Code) -> bytes:
 
 def _ask(ask: Ask) -> str:
     told = f'"kind":{_quoted(ask.kind)},"value":{_quoted(redact_ask(ask))},"where":{_quoted(shown(ask.where))}'
-    if ask.labels:
+    if ask.known:
         told += _labels(ask.labels)
     if ask.aliases:
         names, left = _within_limit(map(_text, ask.aliases), len(ask.aliases))

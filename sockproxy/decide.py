@@ -11,6 +11,7 @@ Default deny; a deny beats every allow; nothing here reads a clock, a socket or 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sockproxy.docker.asks import KINDS, OWNERSHIP_KINDS
 from sockproxy.docker.operations import Operation
@@ -28,33 +29,58 @@ _SHOWN_ASKS = 3
 """How many refused asks a message spells out; the audit line has them all."""
 
 
-def decide(
-    operation: Operation, asks: tuple[Ask, ...], forward: Forward, policy: Policy, client: Client | None
-) -> Allow | Deny:
-    """Judge the asks of one call. Pure: the same arguments give the same verdict."""
+class Ruling(NamedTuple):
+    """What the rules say to the asks of one call, before anybody puts it into words."""
+
+    rule: Rule | DenyRule | None
+    """The rule that allows or denies, or the nearest; None where none takes in the row."""
+    refused: tuple[Ask, ...] = ()
+    code: Code | None = None
+    """Why it is refused; None where it is allowed."""
+
+
+def rule_on(operation: Operation, asks: tuple[Ask, ...], policy: Policy, client: Client | None) -> Ruling:
+    """Judge the asks of one call. Pure: the same arguments give the same ruling."""
     for denial in policy.denies_for(operation.name):
-        if denied := _denied_asks(denial, asks):
-            return _deny_by_rule(operation, denial, asks, denied)
-        if not denial.asking:
-            return _deny_by_rule(operation, denial, asks, ())
-    rules = policy.rules_for(operation.name, client)
+        denied = _denied_asks(denial, asks)
+        if denied or not denial.asking:
+            return Ruling(denial, denied, "denied_by_rule")
     nearest: tuple[Rule, tuple[Ask, ...]] | None = None
-    for rule in rules:
+    for rule in policy.rules_for(operation.name, client):
         refused = tuple(ask for ask in asks if not covers(rule, ask))
         if not refused:
-            return Allow(rule.id, asks, forward)
+            return Ruling(rule)
         if nearest is None or len(refused) < len(nearest[1]):
             nearest = (rule, refused)
     if nearest is not None:
-        return _deny_asks(operation, policy, *nearest, asks)
+        owned = all(ask.kind in OWNERSHIP_KINDS for ask in nearest[1])
+        return Ruling(*nearest, "not_owner" if owned else "ask_refused")
     if operation.always and not asks:
-        return Allow(ALWAYS, asks, forward)
-    return deny_row(operation, policy, asks)
+        return Ruling(None)
+    return Ruling(None, _powers(asks), "no_rule")
+
+
+def decide(
+    operation: Operation, asks: tuple[Ask, ...], forward: Forward, policy: Policy, client: Client | None
+) -> Allow | Deny:
+    """The verdict on one call: the ruling, and where it is refused what the client is told."""
+    rule, refused, code = rule_on(operation, asks, policy, client)
+    if code is None:
+        return Allow(ALWAYS if rule is None else rule.id, asks, forward)
+    if rule is None:
+        return deny_row(operation, policy, asks)
+    if isinstance(rule, DenyRule):
+        return _deny_by_rule(operation, rule, asks, refused)
+    return _deny_asks(operation, policy, rule, refused, asks, code)
+
+
+def _powers(asks: tuple[Ask, ...]) -> tuple[Ask, ...]:
+    """What a new rule would have to grant besides the row."""
+    return tuple(ask for ask in asks if KINDS[ask.kind].section == "grant" and not ask.plain)
 
 
 def deny_row(operation: Operation, policy: Policy, asks: tuple[Ask, ...] = ()) -> Deny:
     """The denial of a row that no rule allows. Refused is what a new rule would have to grant besides the row."""
-    powers = tuple(ask for ask in asks if KINDS[ask.kind].section == "grant" and not ask.plain)
     advice = fix(None, asks, operation, policy)
     return Deny(
         code="no_rule",
@@ -63,7 +89,7 @@ def deny_row(operation: Operation, policy: Policy, asks: tuple[Ask, ...] = ()) -
             f"no rule of policy `{policy.name}` allows {operation.method} {operation.template}", advice.one_line
         ),
         asks=asks,
-        refused=powers,
+        refused=_powers(asks),
         fix=advice.block,
     )
 
@@ -94,10 +120,9 @@ def _deny_by_rule(operation: Operation, denial: DenyRule, asks: tuple[Ask, ...],
 
 
 def _deny_asks(
-    operation: Operation, policy: Policy, rule: Rule, refused: tuple[Ask, ...], asks: tuple[Ask, ...]
+    operation: Operation, policy: Policy, rule: Rule, refused: tuple[Ask, ...], asks: tuple[Ask, ...], code: Code
 ) -> Deny:
     advice = fix(rule, refused, operation, policy)
-    code: Code = "not_owner" if all(ask.kind in OWNERSHIP_KINDS for ask in refused) else "ask_refused"
     verb = "does not cover" if len(refused) > 1 else "does not allow"
     return Deny(
         code=code,

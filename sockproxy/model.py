@@ -89,6 +89,8 @@ class Ask:
     """False for what no policy can allow, such as touching sockproxy's own container."""
     nonrecursive: bool = False
     """A read-only bind below which mounts stay writable, on an engine that could make them read-only too."""
+    known: bool = field(default=False, compare=False)
+    """Whether ``labels`` are all that it has: it was looked up, or the call makes it."""
 
     def __str__(self) -> str:
         """``bind: /etc ro``, as ``explain`` and a denial print it."""

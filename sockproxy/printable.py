@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+CUT: Final = "…"
+"""Stands where a value was cut."""
+
 VALUE_LIMIT: Final = 1024
 """How many characters of a value are shown before it is cut."""
 
@@ -14,7 +17,7 @@ def printable(text: str, limit: int = VALUE_LIMIT) -> str:
     ``str.isprintable`` knows the control, format, surrogate, private and line-separating characters of Unicode,
     bidirectional overrides among them: a terminal or a log reader must never be steered by a request.
     """
-    cut = text if len(text) <= limit else text[:limit] + "…"
+    cut = text if len(text) <= limit else text[:limit] + CUT
     if cut.isprintable():
         return cut
     return "".join(char if char.isprintable() else _escape(char) for char in cut)

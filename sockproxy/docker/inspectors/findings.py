@@ -53,16 +53,29 @@ class Findings:
         *,
         read_only: bool = False,
         shared: bool = False,
-        labels: tuple[tuple[str, str], ...] = (),
+        labels: tuple[tuple[str, str], ...] | None = None,
         aliases: tuple[str, ...] = (),
         amount: int | None = None,
         plain: bool = False,
         grantable: bool = True,
         nonrecursive: bool = False,
     ) -> None:
-        """Note one ask; what the arguments mean is said at `Ask`."""
+        """Note one ask; what the arguments mean is said at `Ask`. ``labels`` is None where nobody knows them."""
         self.asks.append(
-            Ask(kind, value, where, read_only, shared, labels, aliases, amount, plain, grantable, nonrecursive)
+            Ask(
+                kind,
+                value,
+                where,
+                read_only,
+                shared,
+                labels or (),
+                aliases,
+                amount,
+                plain,
+                grantable,
+                nonrecursive,
+                labels is not None,
+            )
         )
 
     def note(self, ask: Ask) -> None:

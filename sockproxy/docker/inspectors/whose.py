@@ -252,7 +252,7 @@ def volume_in_path(found: Findings) -> Found | None:
     if isinstance(fact, Missing):
         found.absent = fact
         return None
-    found.ask("volume", name, "path", labels=labels_of(part(fact, "Labels")))
+    found.ask("volume", name, "path", labels=None if fact is None else labels_of(fact.get("Labels")))
     return Found(name, fact, name)
 
 

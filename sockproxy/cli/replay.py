@@ -1,0 +1,214 @@
+"""`sockproxy replay`: what a policy would have said to the traffic that an audit log recorded."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+from sockproxy.cli.options import policy_option
+from sockproxy.cli.screen import shortened, table, width
+from sockproxy.errors import ConfigurationError
+from sockproxy.printable import printable
+
+if TYPE_CHECKING:
+    from sockproxy.policy.load import Policy
+    from sockproxy.replay import Change, Group, Replay, Tally
+
+STEP: Final = 4096
+"""Lines between two moves of the progress bar."""
+
+_LISTED: Final = 20
+"""Groups of each change that are printed; `--json` has them all."""
+
+_WAS: Final = (
+    ("allow", "was allowed"),
+    ("would_deny", "was observed"),
+    ("absent", "was not there"),
+    ("deny", "was refused"),
+)
+"""Each verdict of an audit line, as the table has it."""
+
+_TITLES: Final[tuple[tuple[Change, str], ...]] = (
+    ("refused", "went on, and would be refused"),
+    ("allowed", "no rule allowed it, and one would"),
+    ("unknown", "cannot be told from what was recorded"),
+)
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE|-]...", type=click.Path())
+@policy_option
+@click.option(
+    "--client",
+    metavar="NAME",
+    envvar="SOCKPROXY_CLIENT",
+    show_envvar=True,
+    help="Judge every call as this client's; else the recorded address says whose it was.",
+)
+@click.option("--json", "as_json", is_flag=True, envvar="SOCKPROXY_JSON", show_envvar=True, help="Print JSON.")
+def replay(files: tuple[str, ...], policy: str, client: str | None, as_json: bool) -> None:
+    """Judge the calls of audit files (also .gz) again, under another policy, and sum up what would change.
+
+    Nothing is sent anywhere. Exit codes: 0 nothing that went on would be refused, 1 something would, 2 a mistake.
+    """
+    from sockproxy.policy.load import load
+
+    the_policy = load(policy)
+    if client is not None and client not in {each.name for each in the_policy.clients}:
+        known = ", ".join(each.name for each in the_policy.clients) or "none"
+        raise click.BadParameter(f"the policy's clients are: {known}", param_hint="--client")
+    done = replayed(files or ("-",), the_policy, client=client)
+    (_as_json if as_json else _as_text)(done, the_policy)
+    click.get_current_context().exit(1 if done.fate("allow", "would_deny", "absent", now="deny") else 0)
+
+
+def replayed(files: tuple[str, ...], policy: Policy, *, client: str | None = None) -> Replay:
+    """Judge every line of these files (``-`` is standard input), with a progress bar on standard error.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or there is no audit line in any.
+    """
+    from sockproxy.replay import Replay
+
+    done = Replay(policy, client=client)
+    read_lines(files, done.feed, label="judging again")
+    if not done.totals.calls and done.totals.bad:
+        raise ConfigurationError(f"no audit line of sockproxy's in {', '.join(files)}: {done.totals.first_bad}")
+    return done
+
+
+def read_lines(files: tuple[str, ...], feed: Callable[[bytes], None], *, label: str) -> None:
+    """Give each line of these files to ``feed``; a bar on standard error, where that is a terminal, shows how far.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    try:
+        total = sum(0 if file == "-" else Path(file).stat().st_size for file in files)
+        # Of standard input nobody knows the length: without it click shows a bar that only moves.
+        length = total if total and "-" not in files else None
+        bar: Any  # click's type speaks of the things that are iterated over, and there are none
+        with click.progressbar(length=length, label=label, file=sys.stderr, width=0) as bar:
+            for file in files:
+                _read(file, feed, bar)
+    except (OSError, EOFError) as error:
+        raise ConfigurationError(f"cannot read {getattr(error, 'filename', None) or files}: {_reason(error)}") from None
+
+
+def _reason(error: OSError | EOFError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _read(file: str, feed: Callable[[bytes], None], bar: Any) -> None:
+    with ExitStack() as stack:
+        raw: IO[bytes] = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))  # noqa: PTH123
+        # Rotated logs are often compressed; the bar goes by the bytes on the disk.
+        lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if file.endswith(".gz") else raw
+        at = 0
+        for number, line in enumerate(lines, 1):
+            feed(line)
+            if number % STEP == 0:
+                at = _move(bar, raw, at)
+        _move(bar, raw, at)
+
+
+def _move(bar: Any, raw: IO[bytes], at: int) -> int:
+    if not raw.seekable():
+        bar.update(STEP)
+        return at
+    now = raw.tell()
+    bar.update(now - at)
+    return now
+
+
+def _as_text(done: Replay, policy: Policy) -> None:
+    totals = done.totals
+    click.secho(
+        f"{totals.lines:,} lines, {totals.calls:,} calls, judged again by policy `{policy.name}`"
+        f" ({policy.digest[:12]})\n",
+        bold=True,
+    )
+    for line in table(_fates(done), indent="  "):
+        click.echo(line)
+    for change, title in _TITLES:
+        for line in _groups(done, change, title):
+            click.echo(line)
+    if done.others:
+        click.echo(f"\n{done.others:,} more calls that would fare otherwise, of too many kinds to tell apart")
+    if totals.bad:
+        click.echo(f"\n{totals.bad:,} lines are no audit lines and were left out; the first: {totals.first_bad}")
+
+
+def _fates(done: Replay) -> Iterator[tuple[str, ...]]:
+    """The table of what was said then against what would be said now; verdicts that never came are left out."""
+    yield "", "would be allowed", "refused", "cannot be told"
+    for verdict, words in _WAS:
+        counts = [done.fates[verdict, "allow"], done.fates[verdict, "deny"], done.fates[verdict, "unknown"]]
+        if any(counts):
+            yield words, *(f"{count:,}".rjust(len(head)) for count, head in zip(counts, _HEADS, strict=True))
+
+
+_HEADS: Final = ("would be allowed", "refused", "cannot be told")
+
+
+def _groups(done: Replay, change: Change, title: str) -> Iterator[str]:
+    found = done.changes(change)
+    if not found:
+        return
+    yield f"\n{title}: {sum(tally.calls for _, tally in found):,} calls, most often first"
+    rows = [("calls", "client", "operation", "rule", "first", "what")]
+    rows += [
+        (
+            f"{tally.calls:,}",
+            group.client,
+            group.operation,
+            group.rule or "-",
+            f"line {tally.first_line:,}",
+            _values(tally),
+        )
+        for group, tally in found[:_LISTED]
+    ]
+    for line in table(rows, indent="  "):
+        yield shortened(line, width())
+    if len(found) > _LISTED:
+        yield f"  … and {len(found) - _LISTED:,} more kinds: --json lists them"
+
+
+def _values(tally: Tally) -> str:
+    """The value that came most often, and how many other calls had others."""
+    ((value, count),) = tally.values.most_common(1)
+    left = tally.calls - count
+    return printable(value) + (f" ({count:,} calls; {left:,} with other values)" if left else "")
+
+
+def _as_json(done: Replay, policy: Policy) -> None:
+    told = {
+        "policy": {"name": policy.name, "digest": policy.digest},
+        "lines": done.totals.lines,
+        "calls": done.totals.calls,
+        "bad_lines": done.totals.bad,
+        "fates": [{"was": verdict, "now": now, "calls": count} for (verdict, now), count in sorted(done.fates.items())],
+        "changes": [_group(group, tally) for change, _ in _TITLES for group, tally in done.changes(change)],
+        "other_changes": done.others,
+    }
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+def _group(group: Group, tally: Tally) -> dict[str, object]:
+    return {
+        "change": group.change,
+        "calls": tally.calls,
+        "client": group.client,
+        "operation": group.operation,
+        "rule": group.rule or None,
+        "kinds": group.kinds,
+        "values": dict(tally.values.most_common()),
+        "first_line": tally.first_line,
+    }

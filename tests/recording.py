@@ -1,0 +1,116 @@
+"""Calls of the corpus as an audit log would have them: judged purely, and written by the audit log's own hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from sockproxy.audit import VerdictWord, fragment
+from sockproxy.docker.call import Call
+from sockproxy.docker.operations import Operation
+from sockproxy.errors import Refusal
+from sockproxy.judge import call, early, judge, observe, recognise, refusal
+from sockproxy.model import Absent, Allow, Context, Deny, JsonObject, Missing, Needs, Observed, Request, WouldDeny
+from sockproxy.policy.load import Client, Policy
+from tests.corpus import attacks, identity, legitimate, nonsense, pure_facts, pure_names, spell
+from tests.test_corpus import _unknown as unknown
+
+NAMES = pure_names()
+FACTS = pure_facts()
+
+Judging: TypeAlias = Callable[[Call, Policy, Context, Client | None], Observed | Needs]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request of the corpus, spelled out."""
+
+    name: str
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    facts: Mapping[str, JsonObject | Missing]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of one."""
+
+    verdict: Observed
+    line: bytes
+
+
+def corpus() -> Iterator[Sent]:
+    """Every attack and every legitimate call that is judged purely."""
+    for line in (*attacks(), *nonsense()):
+        if not line.edge:
+            body = line.payload(NAMES)
+            facts = dict(FACTS) | {spell(path, NAMES): Missing(404, "no such thing") for path in line.missing}
+            yield Sent(line.id, line.method, spell(line.target, NAMES), line.sent_headers(body), body, facts)
+    for sent in legitimate():
+        yield Sent(sent.id, sent.method, spell(sent.target, NAMES), sent.headers, sent.body, FACTS)
+
+
+def judged(sent: Sent, policy: Policy, judging: Judging = judge) -> Judged:
+    """Judge one, and write its line."""
+    context = Context(engine_version=(1, 51), own_container=identity("own"))
+    raw = [(name.encode(), value.encode()) for name, value in sent.headers.items()]
+    request: Request | None = None
+    operation: Operation | None = None
+    try:
+        request, operation, params = recognise(sent.method.encode(), sent.target.encode(), raw)
+        verdict = early(request, operation, policy, context, None) or _decided(
+            request, operation, params, sent, policy, context, judging
+        )
+    except Refusal as error:
+        verdict = refusal(error)
+    return Judged(verdict, written(verdict, request, operation, policy))
+
+
+def _decided(
+    request: Request,
+    operation: Operation,
+    params: dict[str, str],
+    sent: Sent,
+    policy: Policy,
+    context: Context,
+    judging: Judging,
+) -> Observed:
+    streamed = operation.body in ("tar", "stream") and request.header("content-type") != "application/json"
+    the_call = call(request, operation, params, None if streamed else sent.body, policy, context)
+    for _ in range(6):
+        result = judging(the_call, policy, context, None)
+        if not isinstance(result, Needs):
+            return result
+        known = {path: sent.facts.get(path, unknown(path)) for path in result.paths}
+        context = replace(context, facts={**context.facts, **known})
+    raise AssertionError("look-ups without end")
+
+
+WORDS: dict[type, VerdictWord] = {Allow: "allow", Deny: "deny", Absent: "absent", WouldDeny: "would_deny"}
+
+
+def written(verdict: Observed, request: Request | None, operation: Operation | None, policy: Policy) -> bytes:
+    """The line of a verdict, as `AuditLog.write` puts it together."""
+    denial = verdict.denial if isinstance(verdict, WouldDeny) else verdict if isinstance(verdict, Deny) else None
+    told = fragment(
+        client="anyone",
+        operation=operation.name if operation is not None else "(unknown)",
+        method=request.method if request is not None else "",
+        path=request.path if request is not None else "",
+        query=request.query if request is not None else (),
+        verdict=WORDS[type(verdict)],
+        code=denial.code if denial is not None else None,
+        rule=verdict.rule if isinstance(verdict, Allow) else denial.rule if denial is not None else None,
+        asks=verdict.asks,
+        refused=denial.refused if denial is not None else (),
+        policy=policy.digest,
+        engine_version=(1, 51),
+    )
+    head = b'{"time":"2026-01-31T12:00:00.123Z","id":"5f0c2a9e00000001","event":"request","peer":"172.20.0.4:51234",'
+    return head + told + b',"status":null,"bytes_in":null,"bytes_out":null,"seconds":null}\n'
+
+
+__all__ = ["Judged", "Sent", "corpus", "judged", "observe", "written"]
