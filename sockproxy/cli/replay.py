@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
+from sockproxy.cli import completers
 from sockproxy.cli.options import policy_option
 from sockproxy.cli.screen import shortened, table, width
 from sockproxy.errors import ConfigurationError
@@ -48,6 +50,7 @@ _TITLES: Final[tuple[tuple[Change, str], ...]] = (
 @click.option(
     "--client",
     metavar="NAME",
+    shell_complete=completers.clients,
     envvar="SOCKPROXY_CLIENT",
     show_envvar=True,
     help="Judge every call as this client's; else the recorded address says whose it was.",
@@ -92,10 +95,11 @@ def read_lines(files: tuple[str, ...], feed: Callable[[bytes], None], *, label: 
     """
     try:
         total = sum(0 if file == "-" else Path(file).stat().st_size for file in files)
-        # Of standard input nobody knows the length: without it click shows a bar that only moves.
-        length = total if total and "-" not in files else None
+        # Of standard input, and of a device, nobody knows the length: the bar then only moves.
+        known = total if total and "-" not in files else None
         bar: Any  # click's type speaks of the things that are iterated over, and there are none
-        with click.progressbar(length=length, label=label, file=sys.stderr, width=0) as bar:
+        endless = itertools.repeat(None) if known is None else None
+        with click.progressbar(endless, length=known, label=label, file=sys.stderr, width=0) as bar:
             for file in files:
                 _read(file, feed, bar)
     except (OSError, EOFError) as error:

@@ -20,6 +20,9 @@ DEFAULT_REGISTRY: Final = "docker.io"
 ALL_TAGS: Final = "*"
 """Stands for the tag where a pull or a push takes every tag of a repository."""
 
+UNTAGGED: Final = "(untagged)"
+"""Stands for the name of an image that has none, as one that was just built or committed without."""
+
 _LENGTH_LIMIT: Final = 255
 
 # domain-component ["." …] [":" port], or an IPv6 address in brackets; each ASCII alone, as Go's \w is.

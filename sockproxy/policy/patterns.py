@@ -15,18 +15,40 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from sockproxy.docker.asks import PLAIN_CAPABILITIES, Kind
+from sockproxy.docker.asks import PLAIN_CAPABILITIES, Kind, PatternForm
 from sockproxy.docker.paths import clean
-from sockproxy.docker.references import ALL_TAGS, DEFAULT_REGISTRY
+from sockproxy.docker.references import ALL_TAGS, DEFAULT_REGISTRY, UNTAGGED
 from sockproxy.model import Ask
 from sockproxy.policy.globs import Matcher, glob, path_glob
 
 Test: TypeAlias = Callable[[Ask], bool]
 Form: TypeAlias = Callable[[Kind, str], Test]
+
+
+FORM_WORDS: Final[Mapping[PatternForm, str]] = {
+    "any": "`any` or `none`",
+    "glob": "a glob",
+    "path": (
+        "a path glob: `/dir/**` is the folder and all below it; ` ro` behind it: read-only alone;"
+        " ` ro nonrecursive`: also where what is mounted below stays writable; ` shared`: too"
+    ),
+    "name": "a name glob, `label=key` or `label=key=value`",
+    "volume": "a name glob, `label=key` or `label=key=value`; ` ro` behind it: read-only alone",
+    "image": (
+        "`repo` (every tag), `repo:tag`, `repo@sha256:…`, globs in each; names are normalised as Docker does;"
+        " `(untagged)`: an image without a name"
+    ),
+    "label": "`key` (any value) or `key=value`, globs in each",
+    "word": "a name, or a glob of names, in any case",
+    "device": "a path glob with ` rwm` or less after it, or a cgroup rule",
+    "gpu": "`all`, a number (at most that many), or a glob",
+    "publish": "`[ip:]port[-port][/proto]` or `[ip:]random`; without an ip, any",
+}
+"""What a pattern of each form may be."""
 
 
 class BadPattern(ValueError):
@@ -87,15 +109,20 @@ def _nothing(ask: Ask) -> bool:  # noqa: ARG001 - the shape of a test
 # Forms ---------------------------------------------------------------------------------------------------------------
 
 
+_NO_EXPRESSIONS: Final = "write a glob: * is any run but `/`, ** any run, and nothing else is special"
+
+
 def _any_form(kind: Kind, text: str) -> Test:
-    raise BadPattern(f"`{text}`: `{kind.name}` takes `any` or `none`")
+    raise BadPattern(f"`{text}`: `{kind.name}` takes `any` or `none`", f"write `{kind.name}: any`, or leave it out")
 
 
-_NAMESPACES: Final = ("cgroup", "ipc", "network", "pid", "userns", "uts")
+NAMESPACES: Final = ("cgroup", "ipc", "network", "pid", "userns", "uts")
 
 
 def _glob_form(kind: Kind, text: str) -> Test:
-    if kind.name == "namespace" and "*" not in text and text.partition("=")[0] not in _NAMESPACES:
+    if text.startswith("^") and text.endswith("$"):
+        raise BadPattern(f"`{text}` is a regular expression", _NO_EXPRESSIONS)
+    if kind.name == "namespace" and "*" not in text and text.partition("=")[0] not in NAMESPACES:
         raise BadPattern(f"`{text}` is no namespace", "for example pid=host, network=host or network=container:*")
     match = glob(text)
     return lambda ask: match(ask.value)
@@ -127,11 +154,32 @@ def _path(kind: Kind, text: str) -> tuple[Matcher, Suffixes]:
         raise BadPattern(f"`{text}`: ` nonrecursive` is a way to be read-only", f"did you mean {path} ro nonrecursive?")
     if not path.startswith("/") and not path.startswith("**"):
         raise BadPattern(f"`{text}` is no absolute path", "a path begins with `/`")
+    if kind.name == "bind":
+        _refuse_mount(text, path)
     bare = path.removesuffix("/**") or "/"
     if path.startswith("/") and clean(bare) != bare:
         below = path[len(bare) :] if path.endswith("/**") else ""
         raise BadPattern(f"`{text}` is not a clean path", f"did you mean {clean(bare).rstrip('/') + below or '/'}?")
     return path_glob(path), suffixes
+
+
+_MOUNT: Final = re.compile(r"(?P<host>[^:]+):(?:/[^:]*:?)?(?P<mode>(?:[a-zA-Z]+,?)*)")
+"""What `docker run -v` takes: the host's path, the container's, and how."""
+
+
+def _refuse_mount(text: str, path: str) -> None:
+    """Refuse what is written as for `docker run -v`: it would match nothing that anybody asks.
+
+    Raises:
+        BadPattern: it has the container's path in it, or a mode.
+    """
+    mount = _MOUNT.fullmatch(path)
+    mode = set(mount["mode"].split(",")) if mount is not None else set[str]()
+    if mount is not None and (":/" in path or mode & {"ro", "rw", "z", "Z"}):
+        host = mount["host"] + (" ro" if "ro" in mode else "")
+        raise BadPattern(f"`{text}` is a mount of `docker run -v`", f"write the host's path alone: {host}")
+    if path.endswith(" rw"):
+        raise BadPattern(f"`{text}`: a bind may be written unless it says ` ro`", f"did you mean {path[:-3]}?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +209,30 @@ def cut_suffixes(text: str) -> tuple[str, Suffixes]:
 def _name_form(kind: Kind, text: str) -> Test:
     if text.startswith("label="):
         return _labelled(text.removeprefix("label="))
-    if kind.name == "container" and "/" in text.removeprefix("/"):
-        raise BadPattern(f"`{text}` is no container's name", "a name has no slash")
+    if text.startswith("label:"):
+        raise BadPattern(f"`{text}` is no label", f"did you mean label={text.removeprefix('label:')}?")
+    if kind.name == "container":
+        _refuse_no_name(text)
     match = glob(text)
     return lambda ask: match(ask.value) or any(map(match, ask.aliases))
+
+
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.*()~ -]")
+
+
+def _refuse_no_name(text: str) -> None:
+    """Refuse what no container can be called, so that it would match none.
+
+    Raises:
+        BadPattern: it has a character in it that no name has.
+    """
+    if text.startswith("/") and "/" not in text[1:]:
+        raise BadPattern(f"`{text}`: a name is matched without its slash", f"did you mean {text[1:]}?")
+    if "/" in text:
+        raise BadPattern(f"`{text}` is no container's name", "a name has no slash")
+    odd = _NO_NAME.search(text)
+    if odd is not None:
+        raise BadPattern(f"`{text}` is no container's name: none has a `{odd[0]}`", _NO_EXPRESSIONS)
 
 
 def _labelled(text: str) -> Test:
@@ -186,8 +254,25 @@ def _volume_form(kind: Kind, text: str) -> Test:
 
 
 def _image_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
+    _refuse_no_image(text)
     test = image_glob(text)
     return lambda ask: test(ask.value) or any(map(test, ask.aliases))
+
+
+def _refuse_no_image(text: str) -> None:
+    """Refuse what no image can be called, so that it would match none.
+
+    Raises:
+        BadPattern: it begins as an address of a web page does, or has an upper-case letter in its repository.
+    """
+    scheme, found, rest = text.partition("://")
+    if found:
+        raise BadPattern(f"`{text}`: an image's name has no `{scheme}://`", f"did you mean {rest}?")
+    repository = image_parts(text)[0]
+    path = repository.partition("/")[2]
+    if path != path.lower():
+        lower = text.replace(path.removeprefix("library/"), path.removeprefix("library/").lower())
+        raise BadPattern(f"`{text}`: an image's name is in lower case", f"did you mean {lower}?")
 
 
 def _image_denial(kind: Kind, text: str) -> Test:
@@ -215,16 +300,14 @@ _ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
 def image_glob(text: str) -> Matcher:
     """``repo`` (every tag and digest), ``repo:tag``, ``repo@digest``; globs in each; normalised as Docker does.
 
-    A whole id, ``sha256:…``, is that image and no other.
+    A whole id, ``sha256:…``, is that image and no other; ``(untagged)`` is one that has no name.
     """
-    if _ID.fullmatch(text):
+    if text == UNTAGGED or _ID.fullmatch(text):
         return text.__eq__
-    name, at, digest = text.partition("@")
-    slash = name.rfind("/")
-    last, colon, tag = name[slash + 1 :].partition(":")
-    repository = _repository(name[: slash + 1] + last)
+    repository, tag, digest = image_parts(text)
+    at, colon = digest is not None, tag is not None
     repository_match = glob(repository)
-    digest_match, tag_match = glob(digest), glob(tag)
+    digest_match, tag_match = glob(digest or ""), glob(tag or "")
 
     def test(value: str) -> bool:
         theirs, has_digest, their_digest = value.partition("@")
@@ -238,6 +321,14 @@ def image_glob(text: str) -> Matcher:
         return not at and (not colon or tag_match(theirs[cut + 1 :]))
 
     return test
+
+
+def image_parts(text: str) -> tuple[str, str | None, str | None]:
+    """The repository of a pattern in normal form, its tag and its digest; None for one that it does not say."""
+    name, at, digest = text.partition("@")
+    slash = name.rfind("/")
+    last, colon, tag = name[slash + 1 :].partition(":")
+    return _repository(name[: slash + 1] + last), tag if colon else None, digest if at else None
 
 
 def _repository(name: str) -> str:
@@ -311,7 +402,7 @@ _CAPABILITIES: Final = PLAIN_CAPABILITIES | {
     "SYSLOG",
     "WAKE_ALARM",
 }
-_WORDS: Final = {
+WORDS: Final = {
     "capability": _CAPABILITIES,
     "tunnel": frozenset({"SESSION", "GRPC"}),
     "restart": frozenset({"NO", "ALWAYS", "ON-FAILURE", "UNLESS-STOPPED"}),
@@ -323,7 +414,7 @@ def _word(kind: Kind, text: str) -> str:
     word = text.upper()
     if kind.name == "capability":
         word = word.removeprefix("CAP_")
-    known = _WORDS[kind.name]
+    known = WORDS[kind.name]
     if "*" not in word and word not in known:
         hint = _near(word, known)
         raise BadPattern(f"`{text}` is no {kind.name}", hint if kind.name == "capability" else hint.lower())
@@ -338,11 +429,11 @@ def _near(word: str, known: Iterable[str]) -> str:
     return f"one of {', '.join(names)}" if len(names) < 8 else "for example NET_ADMIN"
 
 
-_RULE: Final = re.compile(r"([abc]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})")
+DEVICE_RULE: Final = re.compile(r"([abc]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})")
 
 
 def _device_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
-    if (mine := _RULE.fullmatch(text)) is not None:
+    if (mine := DEVICE_RULE.fullmatch(text)) is not None:
         return lambda ask: _rule_within(mine, ask.value)
     match, rights = _device(text)
 
@@ -354,7 +445,7 @@ def _device_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of 
 
 
 def _device_denial(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
-    if (mine := _RULE.fullmatch(text)) is not None:
+    if (mine := DEVICE_RULE.fullmatch(text)) is not None:
         return lambda ask: _rules_meet(mine, ask.value)
     match, rights = _device(text)
 
@@ -377,7 +468,7 @@ def _device(text: str) -> tuple[Matcher, frozenset[str]]:
 
 def _rule_within(mine: re.Match[str], value: str) -> bool:
     """Whether a cgroup rule gives no more than mine: ``a`` is every type, ``*`` every number."""
-    theirs = _RULE.fullmatch(value)
+    theirs = DEVICE_RULE.fullmatch(value)
     if theirs is None or not set(theirs[4]) <= set(mine[4]):
         return False
     return mine[1] in ("a", theirs[1]) and all(mine[at] in ("*", theirs[at]) for at in (2, 3))
@@ -385,7 +476,7 @@ def _rule_within(mine: re.Match[str], value: str) -> bool:
 
 def _rules_meet(mine: re.Match[str], value: str) -> bool:
     """Whether two cgroup rules have a device and a right in common."""
-    theirs = _RULE.fullmatch(value)
+    theirs = DEVICE_RULE.fullmatch(value)
     if theirs is None or set(theirs[4]).isdisjoint(mine[4]):
         return False
     same_type = "a" in (mine[1], theirs[1]) or mine[1] == theirs[1]
@@ -414,7 +505,7 @@ def _gpu_denial(kind: Kind, text: str) -> Test:
     return covers
 
 
-_PUBLISH: Final = re.compile(
+PUBLISH: Final = re.compile(
     r"(?:(?P<ip>\*|[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?P<port>random|[0-9]{1,5}(?:-[0-9]{1,5})?)(?:/(?P<proto>tcp|udp|sctp))?"
 )
 
@@ -424,7 +515,7 @@ def _publish_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of
     address, (low, high) = _address(mine["ip"]), _ports(mine["port"])
 
     def test(ask: Ask) -> bool:
-        theirs = _PUBLISH.fullmatch(ask.value)
+        theirs = PUBLISH.fullmatch(ask.value)
         if theirs is None or not _one_choice(mine, theirs):
             return False
         if address is not None and _address(theirs["ip"]) != address:
@@ -440,7 +531,7 @@ def _publish_denial(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape 
     address, (low, high) = _address(mine["ip"]), _ports(mine["port"])
 
     def test(ask: Ask) -> bool:
-        theirs = _PUBLISH.fullmatch(ask.value)
+        theirs = PUBLISH.fullmatch(ask.value)
         if theirs is None or not _one_choice(mine, theirs):
             return False
         their_address = _address(theirs["ip"])
@@ -452,10 +543,12 @@ def _publish_denial(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape 
 
 
 def _published(text: str) -> re.Match[str]:
-    mine = _PUBLISH.fullmatch(text)
+    mine = PUBLISH.fullmatch(text)
     if mine is None:
         hint = "write 8080, 127.0.0.1:8000-8999, 53/udp or 127.0.0.1:random"
         raise BadPattern(f"`{text}` is no port of the host", hint)
+    if mine["ip"] is not None and mine["ip"].isdigit():
+        raise BadPattern(f"`{text}` is what `docker run -p` takes", f"write the host's port alone: {mine['ip']}")
     low, high = _ports(mine["port"])
     if low > high or high > 65535:
         raise BadPattern(f"`{text}` is no range of ports")

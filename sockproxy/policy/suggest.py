@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from sockproxy.policy.document import Place
 from sockproxy.policy.match import matches_any
 from sockproxy.policy.patterns import BadPattern, compile_pattern
 from sockproxy.policy.rules import Policy, Rule
+from sockproxy.policy.writing import flow, listing, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ def fix(rule: Rule | None, refused: tuple[Ask, ...], operation: Operation, polic
         block = f"# in {where}, in place of what stands there\n" + _lines(changes, indent="")
         return _fix(said, f"to allow it, in {where} write: {shown}", block)
     base = _extended(rule, policy)
-    block = f"rules:\n  - id: {_word(rule.id)}\n" + _lines(changes, indent="    ")
-    line = f"rules: [{{id: {_word(rule.id)}, {shown}}}]"
+    block = f"rules:\n  - id: {word(rule.id)}\n" + _lines(changes, indent="    ")
+    line = f"rules: [{{id: {word(rule.id)}, {shown}}}]"
     if _file(policy) is not None:
         return _fix(said, f"to allow it, in {Path(policy.source).name} write: {line}", block)
-    block = f"version: 1\nextends: {_word(base)}\n{block}"
+    block = f"version: 1\nextends: {word(base)}\n{block}"
     return _fix(said, f"to allow it, in a file that extends {base}: {line}", block)
 
 
@@ -186,7 +187,7 @@ def _new_rule(refused: tuple[Ask, ...], operation: Operation, policy: Policy) ->
             sections["grant"].setdefault(ask.kind, []).append(pattern)
     _imply(sections["grant"], None)
     allow = f"{operation.method} {operation.template}"
-    changes = {"allow": f"[{_word(allow)}]", **_added(sections, {})}
+    changes = {"allow": f"[{word(allow)}]", **_added(sections, {})}
     identity = _free_id("allow-" + re.sub(r"(?<!^)(?=[A-Z])", "-", operation.name).lower(), policy)
     shown = ", ".join(f"{section}: {value}" for section, value in changes.items())
     block = f"rules:\n  - id: {identity}\n" + _lines(changes, indent="    ")
@@ -208,12 +209,12 @@ def _free_id(wanted: str, policy: Policy) -> str:
 def _added(sections: Mapping[str, Mapping[str, list[str]]], limits: Mapping[str, str]) -> dict[str, str]:
     """What an extending rule adds: patterns are joined."""
     changes = {
-        section: _flow({kind: _list(patterns) for kind, patterns in kinds.items()})
+        section: flow({kind: listing(patterns) for kind, patterns in kinds.items()})
         for section, kinds in sections.items()
         if kinds
     }
     if limits:
-        changes["limit"] = _flow(limits)
+        changes["limit"] = flow(limits)
     return changes
 
 
@@ -228,10 +229,10 @@ def _whole(sections: Mapping[str, Mapping[str, list[str]]], limits: Mapping[str,
                 # In a rule that extends, `none` keeps out what is inherited, and must stay.
                 kept = [text for text in lists.get(kind, []) if text != "none" or rule.origin != rule.written]
                 lists[kind] = kept + patterns
-            changes[section] = _flow({kind: _list(patterns) for kind, patterns in lists.items()})
+            changes[section] = flow({kind: listing(patterns) for kind, patterns in lists.items()})
     if limits:
         whole = {name: size(name, amount) for name, amount in rule.limit.items()}
-        changes["limit"] = _flow({**whole, **limits})
+        changes["limit"] = flow({**whole, **limits})
     return changes
 
 
@@ -276,39 +277,3 @@ def size(name: str, amount: int) -> str:
                 if amount % factor == 0:
                     return f"{amount // factor}{unit}"
             return str(amount)
-
-
-# Writing YAML --------------------------------------------------------------------------------------------------------
-
-_PLAIN: Final = re.compile(r"[A-Za-z0-9/_.][A-Za-z0-9/_.*=+@:-]*(?: [A-Za-z0-9/_.*=+@-]+)*")
-
-
-_YAML_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off"})
-"""What other readers of YAML than ours take for no text."""
-
-
-def _word(text: str) -> str:
-    """A word as it may stand inside `[…]`: quoted where YAML, or a reader, could take it for something else."""
-    plain = _PLAIN.fullmatch(text) and ": " not in text and not text.endswith(":")
-    if plain and text.lower() not in _YAML_WORDS:
-        return text
-    escaped = "".join(_escape(char) for char in text)
-    return f'"{escaped}"'
-
-
-def _escape(char: str) -> str:
-    if char in '"\\':
-        return "\\" + char
-    if char.isprintable():
-        return char
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _list(words: Iterable[str]) -> str:
-    texts = [_word(word) for word in dict.fromkeys(words)]
-    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-
-
-def _flow(mapping: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{key}: {value}" for key, value in mapping.items()) + "}"

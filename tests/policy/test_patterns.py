@@ -172,6 +172,22 @@ def test_labels_and_aliases_are_names_too() -> None:
     assert matches("image", "python", "sha256:aa", aliases=("docker.io/library/python:3",))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "alias", "taken"),
+    [
+        ("(untagged)", "(untagged)", True),
+        ("(untagged)", "docker.io/library/python:3", False),
+        ("(untagged)", "docker.io/library/(untagged):latest", False),
+        ("*", "(untagged)", False),
+        ("**/x", "(untagged)", False),
+        ("python", "(untagged)", False),
+        ("any", "(untagged)", True),
+    ],
+)
+def test_an_image_without_a_name_has_a_word(pattern: str, alias: str, taken: bool) -> None:
+    assert matches("image", pattern, "sha256:" + "a" * 64, aliases=(alias,)) is taken
+
+
 def test_a_volume_read_only() -> None:
     assert matches("volume", "** ro", "v", read_only=True)
     assert not matches("volume", "** ro", "v")

@@ -19,6 +19,7 @@ from typing import Final
 
 from sockproxy.docker import references
 from sockproxy.docker.inspectors.findings import Findings
+from sockproxy.docker.references import UNTAGGED
 from sockproxy.errors import Malformed
 from sockproxy.model import SWARM_SCOPE, Json, JsonObject, Missing
 
@@ -376,7 +377,7 @@ def image(found: Findings, reference: str, where: str) -> FoundImage | None:
     if name in names:
         found.ask("image", name, where)
         return FoundImage(name, reference, identity)
-    found.ask("image", identity, where, aliases=names)
+    found.ask("image", identity, where, aliases=names or (UNTAGGED,))
     return FoundImage(identity, identity, identity)
 
 

@@ -116,6 +116,14 @@ def test_an_id_stands_for_its_names() -> None:
     assert inspection.forward.target == f"/v1.51/images/{ID}"
 
 
+@pytest.mark.parametrize(
+    "names", [{}, {"RepoTags": None}, {"RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]}]
+)
+def test_an_image_without_a_name_is_known_as_that(names: dict[str, Any]) -> None:
+    inspection = inspected("DELETE /images/4dc917", None, {"/images/4dc917/json": {"Id": ID, **names}})
+    assert inspection.asks == (Ask("image", ID, "path", aliases=("(untagged)",)),)
+
+
 def test_hex_digits_may_be_a_name() -> None:
     inspection = inspected("DELETE /images/cafe", None, ENGINE)
     assert inspection.asks == (Ask("image", "docker.io/library/cafe:latest", "path"),)

@@ -1,0 +1,163 @@
+"""Rules as YAML that a person can read: what stands where, how often it was needed, and what wants a second look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from sockproxy.docker.asks import KINDS
+from sockproxy.docker.operations import Operation
+from sockproxy.learn.draft import Draft
+from sockproxy.learn.evidence import Collected
+from sockproxy.model import Ask
+from sockproxy.policy.load import COMMA_KINDS
+from sockproxy.policy.suggest import size
+from sockproxy.policy.writing import flow, listing, quoted, word
+
+COLUMNS: Final = 120
+"""The longest line that is written in one."""
+_COMMENT_AT: Final = 64
+"""Where comments begin, if the line is short enough."""
+
+
+def written(drafts: Sequence[Draft], collected: Collected, *, name: str, marks: Mapping[int, str]) -> str:
+    """The policy's text. ``marks`` are comments for lines, by their number, that say what to review."""
+    lines = [*_head(collected, name), "rules:"]
+    for draft in drafts:
+        lines += _rule(draft, collected)
+    for number, mark in marks.items():
+        lines[number - 1] = _marked(lines[number - 1], mark)
+    return "\n".join(lines) + "\n"
+
+
+def _head(collected: Collected, name: str) -> Iterator[str]:
+    clients = collected.clients
+    yield f"# Learned from {_times(collected.seen)}: {_whose(clients)}."
+    if collected.first:
+        yield f"# The first was made at {_minute(collected.first)}, the last at {_minute(collected.last)} (UTC)."
+    yield from _left_out(collected)
+    yield "# Read it before you use it, what says REVIEW above all. `sockproxy check` tells what it gives away."
+    yield "version: 1"
+    yield f"name: {word(name)}"
+    yield f"about: {word(f'What {_clients(clients)} did while sockproxy looked on, and no more.')}"
+
+
+def _left_out(collected: Collected) -> Iterator[str]:
+    if collected.refused:
+        yield f"# Not learned from: {_times(collected.refused)} refused when they were recorded."
+    if collected.partial:
+        yield f"# Not learned from: {_times(collected.partial)} not all of whose asks are in the audit line."
+    if collected.beyond:
+        yield f"# Not learned from: {_times(collected.beyond)}, as there were too many different ones before."
+
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")
+
+
+def _times(count: int) -> str:
+    return f"{count:,} call" + ("" if count == 1 else "s")
+
+
+def _whose(clients: Counter[str]) -> str:
+    """``jenkins 30, anyone 4``: the most busy first."""
+    return ", ".join(f"{name} {count:,}" for name, count in clients.most_common(6)) or "none"
+
+
+def _clients(clients: Counter[str]) -> str:
+    names = [name for name, _ in clients.most_common(4)]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names) or "nobody"
+
+
+def _rule(draft: Draft, collected: Collected) -> Iterator[str]:
+    clients = draft.clients
+    yield _commented(f"  - id: {draft.id}", f"{_times(clients.total())}: {_whose(clients)}")
+    yield "    allow:"
+    for endpoint, count in _endpoints(draft.operations):
+        yield _commented(f"      - {endpoint}", _times(count))
+    asked = _asked(draft, collected)
+    for section, kinds in (("grant", draft.grant), ("only", draft.only)):
+        if not kinds:
+            continue
+        yield f"    {section}:"
+        nothing = [kind for kind, words in kinds.items() if words == ("none",)]
+        for kind, words in kinds.items():
+            if kind not in nothing:
+                yield from _kind(kind, words, asked)
+        yield from _nothing(nothing)
+    for kind in draft.free:
+        yield f"    # REVIEW: `{kind}` stays free: no pattern means just what was seen, such as {_example(kind, asked)}"
+    if draft.limit:
+        yield f"    limit: {flow({name: size(name, amount) for name, amount in draft.limit.items()})}"
+    if draft.require:
+        yield f"    require: {listing(draft.require)}"
+    for ask in draft.impossible:
+        yield f"    # REVIEW: no pattern allows just this, so it is not allowed: {ask}"
+
+
+def _endpoints(operations: Mapping[Operation, Counter[str]]) -> Iterator[tuple[str, int]]:
+    """``POST /containers/{id}/start|stop`` for rows that differ in their last word alone, each with its count."""
+    grouped: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    read = {row.template for row in operations if row.method == "GET"}
+    for row, clients in operations.items():
+        if row.method == "HEAD" and row.template in read:
+            continue  # `GET` takes in `HEAD`
+        base, _, last = row.template.rpartition("/")
+        plain = "{" in last or "{" not in base
+        key = (row.method, row.template if plain else base)
+        grouped.setdefault(key, []).append(("" if plain else last, clients.total()))
+    for (method, base), members in grouped.items():
+        words = "|".join(last for last, _ in members)
+        yield f"{method} {base}" + (f"/{words}" if words else ""), sum(count for _, count in members)
+
+
+Asked = Mapping[str, tuple[int, Ask]]
+"""By kind: how many calls asked it, and one of the asks."""
+
+
+def _asked(draft: Draft, collected: Collected) -> dict[str, tuple[int, Ask]]:
+    found: dict[str, tuple[int, Ask]] = {}
+    for seen, clients in collected.calls.items():
+        if seen.operation not in draft.operations:
+            continue
+        for kind, ask in {ask.kind: ask for ask in seen.asks}.items():
+            count, first = found.get(kind, (0, ask))
+            found[kind] = (count + clients.total(), first)
+    return found
+
+
+def _kind(kind: str, words: Sequence[str], asked: Asked) -> Iterator[str]:
+    count = _times(asked[kind][0]) if kind in asked else "implied"
+    # A comma in one of these would end the word: `check` warns where they stand without quotes.
+    said = f"[{', '.join(map(quoted, words))}]" if kind in COMMA_KINDS and len(words) > 1 else listing(words)
+    line = f"      {kind}: {said}"
+    if len(line) <= COLUMNS:
+        yield _commented(line, count)
+        return
+    yield _commented(f"      {kind}:", count)
+    for each in words:
+        yield f"        - {word(each)}"
+
+
+def _nothing(kinds: Iterable[str]) -> Iterator[str]:
+    """Kinds that nothing was seen of, each held to nothing."""
+    for at, kind in enumerate(kinds):
+        yield f"      {kind}: none" if at else _commented(f"      {kind}: none", "nothing was seen of it")
+
+
+def _example(kind: str, asked: Asked) -> str:
+    return f"`{asked[kind][1].shown}`" if kind in asked else KINDS[kind].example
+
+
+def _commented(line: str, comment: str) -> str:
+    if len(line) + len(comment) + 4 > COLUMNS:
+        return line
+    return f"{line.ljust(_COMMENT_AT - 2)}  # {comment}"
+
+
+def _marked(line: str, mark: str) -> str:
+    """A line with a mark for its reader, before the comment that it may have."""
+    code, hash_, comment = line.partition("  # ")
+    told = f"{comment}; REVIEW: {mark}" if hash_ else f"REVIEW: {mark}"
+    return f"{code.rstrip().ljust(_COMMENT_AT - 2)}  # {told}"

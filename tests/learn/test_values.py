@@ -1,0 +1,180 @@
+"""Which words cover what was seen: exact where power is given, a pattern only where the evidence shows one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sockproxy.docker.asks import KINDS
+from sockproxy.learn.values import MOST_WORDS, covers, words_for
+from sockproxy.model import Ask
+
+PROJECT = (("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web"))
+ID = "c" * 60 + "12ab"
+
+
+def asks(kind: str, *values: str, where: str = "path", labels: tuple[tuple[str, str], ...] = ()) -> list[Ask]:
+    found = []
+    for value in values:
+        path, read_only = (value.removesuffix(" ro"), value.endswith(" ro"))
+        found.append(Ask(kind, path, where, read_only=read_only, labels=labels, known=True))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        # Powers are what was asked, whatever the number.
+        ("privileged", ["container"], ["any"]),
+        ("bind", ["/etc"], ["/etc"]),
+        ("bind", ["/etc/a", "/etc/b", "/etc/c", "/etc/d"], ["/etc/a", "/etc/b", "/etc/c", "/etc/d"]),
+        ("bind", ["/a", "/b", "/c", "/d"], ["/a", "/b", "/c", "/d"]),
+        ("bind", ["/", "/var/run/docker.sock"], ["/", "/var/run/docker.sock"]),
+        ("bind", ["/var/run/a/x", "/var/run/a/y", "/var/run/a/z"], ["/var/run/a/x", "/var/run/a/y", "/var/run/a/z"]),
+        ("bind", ["/srv/a", "/srv/b", "/srv/c"], ["/srv/a", "/srv/b", "/srv/c"]),
+        ("capability", ["NET_ADMIN", "SYS_TIME", "SYS_NICE"], ["NET_ADMIN", "SYS_TIME", "SYS_NICE"]),
+        ("device", ["/dev/fuse rwm", "/dev/kvm rwm"], ["/dev/fuse rwm", "/dev/kvm rwm"]),
+        ("sysctl", ["net.core.somaxconn=1", "net.core.somaxconn=2"], ["net.core.somaxconn=1", "net.core.somaxconn=2"]),
+        ("namespace", ["pid=host", "network=container:a", "network=container:b"], ["pid=host", "network=container:*"]),
+        # Folders of one parent that is deep enough, and what mkdtemp made.
+        ("bind", ["/srv/ci/a", "/srv/ci/b"], ["/srv/ci/a", "/srv/ci/b"]),
+        ("bind", ["/srv/ci/a", "/srv/ci/b", "/srv/ci/c"], ["/srv/ci/*"]),
+        ("bind", ["/srv/ci/a ro", "/srv/ci/b ro", "/srv/ci/c ro", "/srv/ci/d"], ["/srv/ci/* ro", "/srv/ci/d"]),
+        ("bind", ["/home/ci/tmpab12cd34/x"], ["/home/ci/tmp*/x"]),
+        ("bind", ["/tmp/tmp.aBcDeFgHiJ"], ["/tmp/tmp.*"]),
+        ("bind", ["/home/ci/temperature"], ["/home/ci/temperature"]),
+        ("bind", ["/srv/4f3c9d4b7e0c/w"], ["/srv/4f3c9d4b7e0c/w"]),
+        ("bind", ["/job-4f3c9d4b7e0c"], ["/job-4f3c9d4b7e0c"]),
+        ("bind", ["/srv/ci/job-4f3c9d4b7e0c/w"], ["/srv/ci/job-*/w"]),
+        ("bind", ["/srv/ci/job-4f3c9d4b7e0c"], ["/srv/ci/job-*"]),
+        # Ports next to one another.
+        ("publish", ["0.0.0.0:80/tcp", "0.0.0.0:81/tcp"], ["0.0.0.0:80/tcp", "0.0.0.0:81/tcp"]),
+        ("publish", ["127.0.0.1:8000/tcp", "127.0.0.1:8001/tcp", "127.0.0.1:8002/tcp"], ["127.0.0.1:8000-8002/tcp"]),
+        ("publish", ["0.0.0.0:53/udp", "0.0.0.0:random/tcp"], ["0.0.0.0:random/tcp", "0.0.0.0:53/udp"]),
+        # Names.
+        ("container", ["web"], ["web"]),
+        ("container", ["web", "db"], ["web", "db"]),
+        ("container", ["ci-1", "ci-2", "ci-3"], ["ci-*"]),
+        ("container", ["ci-1", "ci-2"], ["ci-1", "ci-2"]),
+        ("container", ["a", "b", "c", "d"], ["a", "b", "c", "d"]),
+        ("container", ["runner-5f3a9c-project-7"], ["runner-*-project-7"]),
+        ("container", ["testcontainers-ryuk-0b1f8a52-9c1e-4b55-8f0e-1a2b3c4d5e6f"], ["testcontainers-ryuk-*"]),
+        ("container", ["shop-web-1", "shop-db-1", "shop-cache-1", "bank"], ["shop-*-1", "bank"]),
+        ("network", ["bridge", "github_network_5144e4a0b1c2d3e4f5"], ["bridge", "github_network_*"]),
+        ("volume", ["data ro", "cache"], ["data ro", "cache"]),
+        ("volume", ["(anonymous)"], ["(anonymous)"]),
+        ("container", ["(prune)"], ["(prune)"]),
+        # Images, as Docker writes them.
+        ("image", ["docker.io/library/python:3.12"], ["python:3.12"]),
+        ("image", ["docker.io/library/python:3.11", "docker.io/library/python:3.12", "docker.io/library/python:3.13"], ["python"]),
+        ("image", ["registry.example.com/ci/app:build-5f3a9c12"], ["registry.example.com/ci/app:build-*"]),
+        ("image", ["docker.io/library/a:1", "docker.io/library/b:1"], ["a:1", "b:1"]),
+        ("tag", ["docker.io/ci/app:1", "docker.io/ci/app:2"], ["docker.io/ci/app:1", "docker.io/ci/app:2"]),
+        # Commands and labels.
+        ("exec", ["ls -l", "sh -c 'exit 0'"], ["ls -l", "sh -c 'exit 0'"]),
+        ("exec", [f"cat /{n}" for n in range(12)] + ["id"], ["cat **", "id"]),
+        ("exec", [f"git rev-parse {n}" for n in range(12)] + ["git"], ["git", "git **"]),
+        ("label", ["a=1", "b=2"], ["a=1", "b=2"]),
+        ("label", ["a=1", "a=2"], ["a"]),
+        ("label", ["build=5f3a9c1287de"], ["build"]),
+        ("label", ["com.docker.compose.project=x", "com.docker.compose.service=y", "com.docker.compose.oneoff=z"], ["com.docker.compose.*"]),
+        ("label", ["traefik.http.routers.a=x", "traefik.enable=true"], ["traefik.http.routers.a=x", "traefik.enable=true"]),
+        ("archive", ["/data/a", "/etc/passwd"], ["/data/a", "/etc/passwd"]),
+        ("restart", ["always"], ["ALWAYS"]),
+        ("registry", ["registry.example.com"], ["registry.example.com"]),
+    ],
+)  # fmt: skip
+def test_what_was_seen_becomes(kind: str, values: list[str], words: list[str]) -> None:
+    found = words_for(kind, asks(kind, *values))
+    assert [word.lower() for word in found or ()] == [word.lower() for word in words]
+
+
+def test_a_project_says_more_than_names() -> None:
+    seen = asks("container", "shop-web-1", "0a1b_shop-db-1", labels=PROJECT)
+    assert words_for("container", seen) == ("label=com.docker.compose.project=shop",)
+    assert words_for("container", [*seen, *asks("container", "other")]) == (
+        "label=com.docker.compose.project=shop",
+        "other",
+    )
+
+
+def test_many_projects_are_any_project() -> None:
+    seen = [
+        Ask("container", f"c{name}", "path", labels=(("com.docker.compose.project", name),), known=True)
+        for name in ("shop", "bank", "forum")
+    ]
+    assert words_for("container", seen) == ("label=com.docker.compose.project",)
+
+
+def test_a_project_s_volume_that_is_only_read_stays_so() -> None:
+    seen = asks("volume", "shop_data ro", labels=PROJECT)
+    assert words_for("volume", seen) == ("label=com.docker.compose.project=shop ro",)
+
+
+def test_a_container_whose_name_the_engine_chose_is_known_by_that() -> None:
+    seen = [*asks("container", "(unnamed)", where="?name"), *asks("container", "focused_curie", "quirky_hopper2")]
+    assert words_for("container", seen) == ("(unnamed)", "*_*")
+    # What was named so by its creator is no such name.
+    assert words_for("container", asks("container", "my_db", where="?name")) == ("my_db",)
+
+
+def test_a_label_of_all_of_them_says_more_than_that_they_have_no_name() -> None:
+    labels = (("ci", "jenkins"), ("build", "17"))
+    seen = [
+        *asks("container", "(unnamed)", where="?name", labels=labels),
+        *asks("container", "focused_curie", labels=labels),
+    ]
+    assert words_for("container", seen) == ("label=build=17",)
+
+
+@pytest.mark.parametrize("kind", ["container", "volume", "network"])
+def test_an_id_that_nobody_looked_up_is_no_name(kind: str) -> None:
+    assert words_for(kind, asks(kind, ID, "web")) is None
+
+
+def test_an_image_without_a_name_has_no_word() -> None:
+    assert words_for("image", [Ask("image", f"sha256:{ID}", "Image")]) is None
+
+
+def test_a_list_that_nobody_would_read_is_none() -> None:
+    assert words_for("container", asks("container", *(f"{chr(97 + n)}x" for n in range(MOST_WORDS + 1)))) is None
+
+
+KIND_VALUES = {
+    "container": st.text(alphabet="abc019-_.", min_size=1, max_size=12),
+    "volume": st.text(alphabet="abc019-_.", min_size=1, max_size=12),
+    "image": st.builds(
+        "docker.io/{}/{}:{}".format,
+        st.sampled_from(["library", "ci"]),
+        st.text(alphabet="ab1", min_size=1, max_size=4),
+        st.text(alphabet="ab19.-", min_size=1, max_size=9),
+    ),
+    "bind": st.lists(st.sampled_from(["srv", "ci", "etc", "job-4f3c9d4b7e0c", "tmpab12cd34", "x ro"]), max_size=4).map(
+        lambda parts: "/" + "/".join(parts)
+    ),
+    "publish": st.builds("{}:{}/tcp".format, st.sampled_from(["0.0.0.0", "127.0.0.1"]), st.integers(1, 40)),
+    "exec": st.text(alphabet="ab *'/", min_size=1, max_size=9),
+    "label": st.builds("{}={}".format, st.text(alphabet="a.b", min_size=1, max_size=9), st.text(alphabet="a1*", max_size=4)),
+    "archive": st.lists(st.sampled_from(["data", "a", "b", "c"]), max_size=3).map(lambda parts: "/" + "/".join(parts)),
+}  # fmt: skip
+
+
+@given(st.sampled_from(sorted(KIND_VALUES)).flatmap(lambda kind: st.tuples(st.just(kind), st.lists(KIND_VALUES[kind], min_size=1, max_size=14))))  # fmt: skip
+def test_whatever_was_seen_is_covered(drawn: tuple[str, list[str]]) -> None:
+    kind, values = drawn
+    seen = [Ask(kind, value, "path") for value in values]
+    words = words_for(kind, seen)
+    if words is None:
+        assert KINDS[kind].section == "only" or kind == "bind"
+        return
+    for ask in seen:
+        assert any(covers(kind, word, (ask,)) for word in words), (words, ask)
+
+
+@given(st.lists(KIND_VALUES["bind"], min_size=1, max_size=14))
+def test_a_bind_never_becomes_what_leads_to_the_host(values: list[str]) -> None:
+    seen = [Ask("bind", value, "path") for value in values]
+    for word in words_for("bind", seen) or ():
+        for path in ("/", "/etc", "/etc/shadow", "/srv", "/var/run/docker.sock", "/run"):
+            assert path in values or not covers("bind", word, [Ask("bind", path, "path")]), word
