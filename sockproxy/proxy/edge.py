@@ -185,10 +185,20 @@ class Exchange:
         self._framing = self._answer_framing(status, length)
         if self._framing == _CHUNKS:
             lines.append(b"Transfer-Encoding: chunked\r\n")
-        if self.last:
+        if self.last and not self._hides_its_end:
             lines.append(b"Connection: close\r\n")
         lines.append(b"\r\n")
         self._edge.transport.write(b"".join(lines))
+
+    @property
+    def _hides_its_end(self) -> bool:
+        """Whether the answer does not say that the connection ends with it.
+
+        To a hijack that is refused, as the engine itself does not say so there: the docker command up to 23 takes
+        `Connection: close` for the end of its handshake, and prints the answer as if it were the stream (Go's
+        `httputil.ClientConn.Do` gives `ErrPersistEOF` beside the response, and the status is not looked at).
+        """
+        return self.hijacking and self.head is not None and self.head.upgrade
 
     def _answer_framing(self, status: int, length: bytes | None) -> int:
         if (self.head is not None and self.head.method == b"HEAD") or status in _BODILESS:

@@ -220,7 +220,8 @@ def test_command_prints_the_denial(
 def test_attaching_is_refused_and_fails(cli: Path, scene: Scene, docker: Callable[..., Docker]) -> None:
     # No docker command prints the body of an upgrade that was refused.
     with scene.nothing_changes():
-        docker(cli, scene.proxy.address)(f"attach {FAR}", status=1)
+        said = docker(cli, scene.proxy.address)(f"attach {FAR}", status=1)
+    assert said.err.strip() == "unable to upgrade to tcp, received 403"
     attached = [record for record in scene.proxy.records() if record["operation"] == "ContainerAttach"]
     assert attached[-1]["verdict"] == "deny"
 

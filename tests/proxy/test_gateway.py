@@ -550,7 +550,9 @@ async def test_a_request_behind_a_failed_hijack_is_never_read(exec_house: House,
     talk = await exec_house.connect()
     await talk.say(request("POST /v1.41/exec/e1/start", *upgrade, *START, body='{"Detach":false}') + request(LIST))
     status, headers, body = await talk.answer()
-    assert (status, headers["connection"], told(body)) == (409, "close", "container is not running")
+    assert (status, told(body)) == (409, "container is not running")
+    # The docker command up to 23 takes `Connection: close` for the hijack itself.
+    assert headers.get("connection") == (None if upgrade else "close")
     await talk.say(request(LIST))
     assert await talk.rest() == b""
     assert "GET /v1.41/containers/json" not in exec_house.daemon.targets()
@@ -561,7 +563,7 @@ async def test_a_request_behind_a_refused_hijack_is_never_read(house: House) -> 
     talk = await house.connect()
     await talk.say(request("POST /session", "Connection: Upgrade", "Upgrade: h2c") + request(LIST))
     status, headers, _ = await talk.answer()
-    assert (status, headers["connection"]) == (403, "close")
+    assert (status, headers.get("connection")) == (403, None)
     await talk.say(request(LIST))
     assert await talk.rest() == b""
     assert house.daemon.targets() == []
@@ -589,7 +591,7 @@ async def test_an_error_after_the_engine_s_own_hijack_is_an_ordinary_answer(exec
     talk = await exec_house.connect()
     await talk.say(request("POST /v1.41/containers/web/attach?stream=1", *HIJACK))
     status, headers, body = await talk.answer()
-    assert (status, headers["connection"], body) == (409, "close", b"not running")
+    assert (status, headers.get("connection"), body) == (409, None, b"not running")
     assert await talk.rest() == b""
 
 
