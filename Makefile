@@ -3,7 +3,7 @@
 #   make demo      see sockproxy at work (SERVE=1 leaves it running)
 #   make test      all tests; ARGS='-k bind' picks some
 #   make lint      ruff and mypy
-#   make docs      write policies/README.md anew from the tables in the code
+#   make docs      write policies/README.md and the JSON Schemas beside it anew from the tables in the code
 #   make fuzz      look for inputs that break TARGET (canonical body judging policy edge), for SECONDS (60)
 #   make mutants   break each check in turn, and see which break no test notices; ARGS='--sample 500' tries some
 #   make bench     speed and size beside the bare engine's
@@ -39,6 +39,8 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	@$(BIN)/python -m sockproxy.cli.reference > .make-docs && mv .make-docs policies/README.md
+	@$(BIN)/python -m sockproxy schema > .make-docs && mv .make-docs policies/schema.json
+	@$(BIN)/python -m sockproxy schema --tests > .make-docs && mv .make-docs policies/tests-schema.json
 
 fuzz: $(VENV)/.installed-fuzz
 	@$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(or $(SECONDS),60) $(ARGS)

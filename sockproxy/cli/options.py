@@ -9,10 +9,15 @@ from typing import Any, Final
 
 import click
 
+from sockproxy.cli import completers
+
 DEFAULT_POLICY: Final = "read-only"
 DEFAULT_ENGINE: Final = "unix:///var/run/docker.sock"
 DEFAULT_LISTEN: Final = "tcp://127.0.0.1:2375"
 DEFAULT_ADMIN: Final = "tcp://127.0.0.1:9375"
+DIALECTS: Final = ("tecnativa", "tecnativa-edge", "linuxserver")
+"""As in `sockproxy.classic.variables`, which `--help` need not load."""
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
 class Several(click.types.StringParamType):
@@ -50,6 +55,7 @@ class Seconds(click.FloatRange):
 policy_option = click.option(
     "--policy",
     metavar="NAME|FILE",
+    shell_complete=completers.policies,
     default=DEFAULT_POLICY,
     envvar="SOCKPROXY_POLICY",
     show_default=True,
@@ -71,12 +77,25 @@ def engine_option(words: str) -> Callable[[Any], Any]:
     )
 
 
+engine_in_front_option = engine_option(
+    "Where the Docker Engine listens. DOCKER_HOST is not read: it may well name sockproxy itself."
+)
+
+
 def _absolute(_context: click.Context, _param: click.Parameter, path: str | None) -> str | None:
     """A folder by its whole path: behind `check --host-root`, a policy's name would be taken for one."""
     if path and not path.startswith("/"):
         raise click.BadParameter(f"`{path}` is no absolute path: write where the host's root is mounted, such as /host")
     return path or None
 
+
+dialect_option = click.option(
+    "--dialect",
+    type=click.Choice(DIALECTS),
+    envvar="SOCKPROXY_DIALECT",
+    show_envvar=True,
+    help="Whose meaning a classic proxy's variables have; told by themselves where it is not given.",
+)
 
 host_root_option = click.option(
     "--host-root",
@@ -95,4 +114,44 @@ admin_option = click.option(
     show_default=True,
     show_envvar=True,
     help="Where health, metrics and the live page are.",
+)
+
+listen_option = click.option(
+    "--listen",
+    multiple=True,
+    type=Several(),
+    metavar="tcp://HOST:PORT|unix://PATH[?mode=0660&group=NAME]",
+    default=(DEFAULT_LISTEN,),
+    envvar="SOCKPROXY_LISTEN",
+    show_default=True,
+    show_envvar=True,
+    help="Where clients connect. Repeatable; in the variable, spaces or commas stand between addresses.",
+)
+
+audit_option = click.option(
+    "--audit",
+    multiple=True,
+    type=Several(),
+    metavar="FILE|-",
+    default=("-",),
+    envvar="SOCKPROXY_AUDIT",
+    show_default=True,
+    show_envvar=True,
+    help="Where the audit log goes; `-` is standard output. Repeatable, as --listen.",
+)
+
+own_container_option = click.option(
+    "--own-container",
+    metavar="NAME|ID",
+    envvar="SOCKPROXY_OWN_CONTAINER",
+    show_envvar=True,
+    help="The container that sockproxy runs in, which nobody may touch; found out where it can be.",
+)
+
+observe_option = click.option(
+    "--observe",
+    is_flag=True,
+    envvar="SOCKPROXY_OBSERVE",
+    show_envvar=True,
+    help="Forward what a rule could allow, and record it as would_deny; as `mode: observe` in a policy says.",
 )

@@ -459,9 +459,11 @@ def select(selector: str, *, for_deny: bool = False) -> tuple[Operation, ...]:
         raise BadSelector(f"an endpoint of more than {_LONGEST_SELECTOR} characters")
     methods, _, path = selector.strip().partition(" ")
     path = path.strip()
+    if methods.startswith("/") and not path:
+        raise BadSelector(f"`{selector}` has no method", _did_you_mean(nearest("GET", methods)) or f"GET {methods}")
     wanted = _methods(methods)
     if not path.startswith("/"):
-        raise BadSelector(f"`{selector}` is not `METHOD /path`")
+        raise BadSelector(f"`{selector}` is not `METHOD /path`", "for example GET /containers/json")
     below = path.endswith("/**")
     base = path.removesuffix("/**")
     withheld = below and not for_deny
@@ -500,8 +502,6 @@ def _alternatives(path: str) -> list[list[str]]:
 
 def _takes_in(segments: list[str], row: Operation, *, below: bool) -> bool:
     rows = row.template.split("/")[1:]
-    if segments == [""]:
-        return below
     if len(segments) > len(rows) or (len(segments) < len(rows) and not below):
         return False
     return all(_same(mine, its) for mine, its in zip(segments, rows, strict=False))
@@ -511,7 +511,23 @@ def _same(mine: str, its: str) -> bool:
     return _PARAM.fullmatch(mine) is not None if its.startswith("{") else mine == its
 
 
+_VERSION: Final = re.compile(r"/v[0-9]+(?:\.[0-9]+)?(?=/)")
+
+
 def _no_row(selector: str, methods: str, path: str) -> tuple[str, str]:
+    """What is wrong with a selector that takes in nothing, and what may be meant. ``path`` is without its ``/**``."""
+    if (version := _VERSION.match(path)) is not None:
+        return (
+            f"`{selector}` has a version in its path",
+            f"write {methods} {path[version.end() :]}: it is for all of them",
+        )
+    if "?" in path:
+        return (
+            f"`{selector}` has a query",
+            f"write {methods} {path.partition('?')[0]}: `only` and `grant` hold what it asks",
+        )
+    if re.search(r"\.\*|\^|\$$|[(\[\\+]", path) is not None:
+        return f"`{selector}` is no path", "there are no regular expressions: * is one parameter, /** all that is below"
     named = re.sub(r"(?<=/)[^/{}|]*[*?][^/{}|]*(?=/)|(?<=/)[^/{}|]*\*[^/{}|]*$", "{id}", path)
     segments = path.split("/")
     if named != path and "*" not in segments:
@@ -519,7 +535,24 @@ def _no_row(selector: str, methods: str, path: str) -> tuple[str, str]:
             f"`{selector}` has a name in its path",
             "write {id}, and hold names by `only: container:` (or volume, network, image)",
         )
+    return f"`{selector}` selects no endpoint of the Engine API", _nearest_selector(methods, path)
+
+
+def _nearest_selector(methods: str, path: str) -> str:
+    """A hint at the row that may have been meant, or at all those below the path."""
+    folder = path.removesuffix("/*").rstrip("/")
+    if folder.count("/") == 1 and (folder != path or path.count("/") == 1):
+        wanted = _methods(methods)
+        rows = [row for row in OPERATIONS if row.method in wanted and row.template.startswith(f"{folder}/")]
+        if len(rows) == 1:
+            return f"did you mean {methods} {rows[0].template}?"
+        if rows:
+            return f"did you mean {methods} {folder}/**?"
     method = methods.split("|", maxsplit=1)[0]
-    method = "GET" if method == "ANY" else method
-    hint = nearest(method, path).removeprefix("; the nearest is ")
-    return f"`{selector}` selects no endpoint of the Engine API", f"did you mean {hint}?" if hint else ""
+    return _did_you_mean(nearest("GET" if method == "ANY" else method, path))
+
+
+def _did_you_mean(nearest_row: str) -> str:
+    """``; the nearest is GET /info`` as a question; nothing where there is none."""
+    row = nearest_row.removeprefix("; the nearest is ")
+    return f"did you mean {row}?" if row else ""

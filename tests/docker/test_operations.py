@@ -128,6 +128,7 @@ def test_what_is_no_row_is_refused(method: str, path: str) -> None:
         ("GET containers/json", ""),
         ("GET /containers/{id}/josn", "GET /containers/{id}/json"),
         ("GET /v1.41/containers/json", ""),
+        ("ANY //**", ""),
         ("GET /a|b/c|d", "two lines"),
         ("POST /containers/{id}/start|stpo", "POST /containers/{id}/stop"),
     ],

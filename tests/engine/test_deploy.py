@@ -186,3 +186,33 @@ def test_it_finds_its_own_container_and_guards_it(sidecar: Sidecar, method: str,
         assert status == 403, answer
         assert "own container" in answer
     assert sidecar.engine.get(f"/containers/{sidecar.id}/json")["State"]["Running"]
+
+
+def test_the_doctor_inside_it_has_nothing_to_complain_of(sidecar: Sidecar) -> None:
+    found = doctor(sidecar.engine, "exec", NAME, "sockproxy", "doctor", "--json", "--policy", "read-only")
+    assert not [each for each in found.values() if each["level"] == "problem"]
+    assert NAME in found["own-container"]["what"]
+    assert found["listen"]["what"] == f"tcp://0.0.0.0:2375 is open to the network `{NETWORK}`"
+    assert "does not follow what the host mounts later" in found["host-root"]["what"]
+
+
+def test_the_doctor_names_the_group_that_is_missing(sidecar: Sidecar) -> None:
+    image = f"{PREFIX}-sockproxy:1"
+    run = ("run", "--rm", "--label", LABEL, "--label", f"sockproxy.test.run={PREFIX}", "-v")
+    found = doctor(sidecar.engine, *run, "/srv/docker.sock:/var/run/docker.sock", image, "doctor", "--json")
+    group = sidecar.engine.socket.stat().st_gid
+    assert found["socket"]["level"] == "problem"
+    assert found["socket"]["fix"].startswith(f'compose: group_add: ["{group}"] · docker run --group-add {group} ')
+
+    folder = f"/srv/{PREFIX}-no-socket"
+    found = doctor(sidecar.engine, *run, f"{folder}:/var/run/docker.sock", image, "doctor", "--json")
+    (sidecar.engine.root / folder.lstrip("/")).rmdir()
+    assert found["socket"]["what"].startswith("/var/run/docker.sock is a folder: compose and `docker run -v` make one")
+
+
+def doctor(engine: Engine, *words: str) -> dict[str, dict[str, str]]:
+    """What a docker command's `sockproxy doctor --json` finds: the first finding of each check."""
+    env = {"PATH": "/usr/bin:/bin", "DOCKER_HOST": engine.address, "HOME": "/nonexistent"}
+    done = subprocess.run([engine.cli, *words], env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout, done.stderr
+    return {each["check"]: each for each in reversed(json.loads(done.stdout)["findings"])}
