@@ -52,8 +52,23 @@ class Record:
     policy: str
     """The digest of the policy that judged."""
     engine_version: Version | None
-    whole: bool
-    """Whether every ask is here, and none is cut short or hidden."""
+    complete: bool
+    """Whether every ask is here, with all its labels and aliases."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every ask is here, and none is cut short or has something hidden."""
+        return self.complete and not any(is_cut(ask) or is_hidden(ask) for ask in self.asks)
+
+
+def is_cut(ask: Ask) -> bool:
+    """Whether the end of a recorded ask's value is missing."""
+    return ask.value.endswith(CUT)
+
+
+def is_hidden(ask: Ask) -> bool:
+    """Whether something in a recorded ask's value was a secret: `***` stands there."""
+    return HIDDEN in ask.value
 
 
 def is_end(line: bytes) -> bool:
@@ -101,7 +116,7 @@ def _record(told: Mapping[str, Any]) -> Record:
         asks=asks,
         policy=str(told["policy"]),
         engine_version=_version(told["engine_version"]),
-        whole=not told.get("left_out") and all(map(_is_whole, told["asks"])),
+        complete=not told.get("left_out") and not any("left_out" in each for each in told["asks"]),
     )
 
 
@@ -125,11 +140,6 @@ def _ask(told: Mapping[str, Any]) -> Ask:
         told.get("nonrecursive") is True,
         labels is not None,
     )
-
-
-def _is_whole(told: Mapping[str, Any]) -> bool:
-    value = told["value"]
-    return not ("left_out" in told or HIDDEN in value or value.endswith(CUT))
 
 
 def _version(text: str | None) -> Version | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sockproxy.audit import VerdictWord
+from sockproxy.docker.asks import KINDS
 from sockproxy.docker.inspectors import INSPECTED
 from sockproxy.docker.operations import Operation
 from sockproxy.model import Absent, Allow, Ask, Deny, Observed, WouldDeny
-from sockproxy.records import Record
+from sockproxy.printable import CUT
+from sockproxy.records import Record, is_cut, is_hidden
 
 MOST: Final = 100_000
 """Different calls that are kept. What is over is counted, and said."""
@@ -31,6 +33,19 @@ class Seen:
 
     operation: Operation
     asks: tuple[Ask, ...]
+
+
+def _guessed(ask: Ask) -> Ask | None:
+    """A recorded ask as evidence: of what is free otherwise, anything may stand where it was cut or a secret hidden.
+
+    None for a power that is not known to its end, as what would cover it could be more than was asked. The `***` of a
+    secret is a pattern as it stands.
+    """
+    if not is_cut(ask) and not is_hidden(ask):
+        return ask
+    if KINDS[ask.kind].section != "only" or KINDS[ask.kind].form not in ("glob", "label"):
+        return None
+    return replace(ask, value=f"{ask.value.removesuffix(CUT)}**") if is_cut(ask) else ask
 
 
 @dataclass(slots=True)
@@ -56,10 +71,12 @@ class Collected:
         if record.verdict == "deny" or record.operation is None:
             self.refused += 1
             return
-        if not record.whole:
+        asks = tuple(map(_guessed, record.asks))
+        if not record.complete or None in asks:
             self.partial += 1
             return
-        self.add(record.operation, record.asks, client=record.client, verdict=record.verdict, time=record.time)
+        known = [ask for ask in asks if ask is not None]
+        self.add(record.operation, known, client=record.client, verdict=record.verdict, time=record.time)
 
     def add(
         self, operation: Operation | None, asks: Iterable[Ask], *, client: str, verdict: VerdictWord, time: str

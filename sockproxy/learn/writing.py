@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from sockproxy.docker.asks import KINDS
 from sockproxy.docker.operations import Operation
@@ -14,6 +15,7 @@ from sockproxy.model import Ask
 from sockproxy.policy.load import COMMA_KINDS
 from sockproxy.policy.suggest import size
 from sockproxy.policy.writing import flow, listing, quoted, word
+from sockproxy.redaction import HIDDEN, redact_ask
 
 COLUMNS: Final = 120
 """The longest line that is written in one."""
@@ -112,23 +114,35 @@ def _endpoints(operations: Mapping[Operation, Counter[str]]) -> Iterator[tuple[s
         yield f"{method} {base}" + (f"/{words}" if words else ""), sum(count for _, count in members)
 
 
-Asked = Mapping[str, tuple[int, Ask]]
-"""By kind: how many calls asked it, and one of the asks."""
+@dataclass(slots=True)
+class _Asked:
+    """What calls asked of one kind."""
+
+    example: Ask
+    calls: int = 0
+    secret: bool = False
+    """Whether a value holds what an audit line would hide."""
 
 
-def _asked(draft: Draft, collected: Collected) -> dict[str, tuple[int, Ask]]:
-    found: dict[str, tuple[int, Ask]] = {}
+Asked: TypeAlias = Mapping[str, _Asked]
+
+
+def _asked(draft: Draft, collected: Collected) -> Asked:
+    found: dict[str, _Asked] = {}
     for seen, clients in collected.calls.items():
         if seen.operation not in draft.operations:
             continue
         for kind, ask in {ask.kind: ask for ask in seen.asks}.items():
-            count, first = found.get(kind, (0, ask))
-            found[kind] = (count + clients.total(), first)
+            found.setdefault(kind, _Asked(ask)).calls += clients.total()
+        for ask in seen.asks:
+            found[ask.kind].secret |= HIDDEN in redact_ask(ask)
     return found
 
 
 def _kind(kind: str, words: Sequence[str], asked: Asked) -> Iterator[str]:
-    count = _times(asked[kind][0]) if kind in asked else "implied"
+    count = _times(asked[kind].calls) if kind in asked else "implied"
+    if kind in asked and asked[kind].secret:
+        count += "; REVIEW: a secret stands here"
     # A comma in one of these would end the word: `check` warns where they stand without quotes.
     said = f"[{', '.join(map(quoted, words))}]" if kind in COMMA_KINDS and len(words) > 1 else listing(words)
     line = f"      {kind}: {said}"
@@ -147,7 +161,7 @@ def _nothing(kinds: Iterable[str]) -> Iterator[str]:
 
 
 def _example(kind: str, asked: Asked) -> str:
-    return f"`{asked[kind][1].shown}`" if kind in asked else KINDS[kind].example
+    return f"`{asked[kind].example.shown}`" if kind in asked else KINDS[kind].example
 
 
 def _commented(line: str, comment: str) -> str:

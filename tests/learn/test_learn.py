@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
+from sockproxy.audit import fragment
 from sockproxy.decide import rule_on
 from sockproxy.docker.asks import KINDS
 from sockproxy.docker.operations import BY_NAME
@@ -224,3 +226,47 @@ def test_a_proof_fails_where_a_word_is_taken_or_added() -> None:
     assert wider.spare == ("rule `run`: only image: alpine",)
     more = prove(loads(done.text.replace("/stop", "/stop|kill")), found)
     assert more.spare == ("rule `run`: POST /containers/{id}/kill",)
+
+
+def _recorded(*asks: Ask) -> Record:
+    """A create with these asks, as it comes back out of an audit line."""
+    told = fragment(
+        client="a", operation="ContainerCreate", method="POST", path="/containers/create", query=(),
+        verdict="would_deny", code="no_rule", rule=None, asks=asks, refused=(), policy="9f", engine_version=(1, 51),
+    )  # fmt: skip
+    return read(b'{"time":"2026-01-31T12:00:00.123Z","peer":"unix",' + told + b"}")
+
+
+def test_what_was_cut_or_hidden_in_the_line_is_taken_for_anything_where_it_is_free() -> None:
+    command, label = "sh -c '" + "echo a; " * 200 + "'", "traefik.auth=user:hunter2"
+    long, secret = Ask("exec", command, "Cmd"), Ask("label", label, "Labels[traefik.auth]")
+    found = collected([_recorded(Ask("container", "x", "?name", known=True), secret)])
+    found.record(replace(_recorded(long), operation=BY_NAME["ContainerExec"]))
+    done = learn(found)
+    assert done.proof.holds
+    run = done.policy.rules[0]
+    assert any(pattern.matches(long) for pattern in run.only["exec"])
+    assert any(pattern.matches(secret) for pattern in run.only["label"])
+    assert not any(pattern.matches(Ask("exec", "sh -c 'id'", "Cmd")) for pattern in run.only["exec"])
+    assert "REVIEW: a secret stands here" in done.text
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Ask("volume-driver", "local o=addr=10.0.0.1,password=hunter2", "DriverOpts"),
+        Ask("bind", "/srv/" + "x" * 2000, "HostConfig.Binds[0]"),
+    ],
+    ids=["hidden", "cut"],
+)
+def test_a_power_that_was_cut_or_hidden_is_not_learned(ask: Ask) -> None:
+    found = collected([_recorded(ask)])
+    assert (found.seen, found.partial) == (0, 1)
+
+
+def test_a_secret_that_was_seen_is_marked() -> None:
+    done = learn(
+        seen(call("VolumeCreate", Ask("volume-driver", "local o=addr=10.0.0.1,password=hunter2", "DriverOpts")))
+    )
+    assert done.proof.holds
+    assert "REVIEW: a secret stands here" in done.text
