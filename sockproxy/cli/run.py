@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from sockproxy.cli.drop_in import defaulted, drop_in, loader, shout
 from sockproxy.cli.options import (
-    DEFAULT_LISTEN,
+    LEVELS,
     Seconds,
     Several,
     admin_option,
-    engine_option,
+    audit_option,
+    dialect_option,
+    engine_in_front_option,
     host_root_option,
+    listen_option,
+    observe_option,
+    own_container_option,
     policy_option,
 )
 from sockproxy.proxy.limits import Limits
@@ -32,6 +38,9 @@ LIMITS: Final = (
 """Each field of `Limits`, with the help of its option."""
 
 Decorated = Callable[..., Any]
+
+if TYPE_CHECKING:
+    from sockproxy.classic.variables import Dialect
 
 
 def _limits(command: Decorated) -> Decorated:
@@ -54,18 +63,8 @@ def _limits(command: Decorated) -> Decorated:
 
 @click.command()
 @policy_option
-@engine_option("Where the Docker Engine listens. DOCKER_HOST is not read: it may well name sockproxy itself.")
-@click.option(
-    "--listen",
-    multiple=True,
-    type=Several(),
-    metavar="tcp://HOST:PORT|unix://PATH[?mode=0660&group=NAME]",
-    default=(DEFAULT_LISTEN,),
-    envvar="SOCKPROXY_LISTEN",
-    show_default=True,
-    show_envvar=True,
-    help="Where clients connect. Repeatable; in the variable, spaces or commas stand between addresses.",
-)
+@engine_in_front_option
+@listen_option
 @admin_option
 @click.option(
     "--admin-host",
@@ -77,32 +76,10 @@ def _limits(command: Decorated) -> Decorated:
     show_envvar=True,
     help="A host name, beside its own address, that the admin listener answers to. Repeatable, as --listen.",
 )
-@click.option(
-    "--audit",
-    multiple=True,
-    type=Several(),
-    metavar="FILE|-",
-    default=("-",),
-    envvar="SOCKPROXY_AUDIT",
-    show_default=True,
-    show_envvar=True,
-    help="Where the audit log goes; `-` is standard output. Repeatable, as --listen.",
-)
-@click.option(
-    "--own-container",
-    metavar="NAME|ID",
-    envvar="SOCKPROXY_OWN_CONTAINER",
-    show_envvar=True,
-    help="The container that sockproxy runs in, which nobody may touch; found out where it can be.",
-)
+@audit_option
+@own_container_option
 @host_root_option
-@click.option(
-    "--observe",
-    is_flag=True,
-    envvar="SOCKPROXY_OBSERVE",
-    show_envvar=True,
-    help="Forward what a rule could allow, and record it as would_deny; as `mode: observe` in a policy says.",
-)
+@observe_option
 @click.option(
     "--wait-for-engine",
     is_flag=True,
@@ -119,6 +96,16 @@ def _limits(command: Decorated) -> Decorated:
     show_envvar=True,
     help="How long ordinary answers have to end when it stops.",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    default="warning",
+    envvar="SOCKPROXY_LOG_LEVEL",
+    show_default=True,
+    show_envvar=True,
+    help="The least that is said on standard error. Decisions are in the audit log.",
+)
+@dialect_option
 @_limits
 def run(
     policy: str,
@@ -132,19 +119,32 @@ def run(
     observe: bool,
     wait_for_engine: bool,
     grace_seconds: float,
+    log_level: str,
+    dialect: Dialect | None,
     **limits: Any,
 ) -> None:
     """Start the proxy, and serve until SIGTERM or Ctrl-C.
 
     SIGHUP loads the policy anew, whole or not at all, and opens the audit files again.
+
+    Where no policy is named and variables of docker-socket-proxy are set (CONTAINERS=1 POST=0), those are the policy,
+    SOCKET_PATH is the engine and LOG_LEVEL the level: see `sockproxy migrate`.
     """
     import logging
 
+    from sockproxy.policy.load import load
     from sockproxy.proxy.server import Settings
     from sockproxy.proxy.server import run as serve
 
+    before = drop_in(dialect)
+    if before is not None:
+        shout(before, listen)
+        engine = before.options.get("--engine", engine) if defaulted("engine") else engine
+        log_level = before.options.get("--log-level", log_level) if defaulted("log_level") else log_level
     logging.basicConfig(format="sockproxy: %(message)s", level=logging.WARNING)
+    logging.getLogger("sockproxy").setLevel(log_level.upper())
     settings = Settings(
+        load=load if before is None else loader(before),
         policy=policy,
         engine=engine,
         listen=listen,

@@ -17,7 +17,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ from sockproxy import __version__, admin
 from sockproxy.audit import AuditLog
 from sockproxy.errors import ConfigurationError, EngineDown
 from sockproxy.metrics import Metrics
-from sockproxy.policy.load import Policy
+from sockproxy.policy.load import Policy, load
 from sockproxy.policy.review import review
 from sockproxy.policy.rules import Mode
 from sockproxy.proxy import listen
@@ -74,6 +74,8 @@ class Settings:
     """Start even where the engine's socket is not there yet."""
     observe: bool = False
     """Whatever the policy says, refuse nothing that a rule could allow: forward it, and record it as `would_deny`."""
+    load: Callable[[str | Path], Policy] = load
+    """What makes a policy of its name; each time that it is swapped, too."""
 
 
 @dataclass(slots=True)
@@ -122,10 +124,15 @@ async def _serve(settings: Settings) -> None:
             os._exit(128 + signal.SIGINT)  # asked twice: whoever it is does not want to wait
         stop.set()
 
+    # A SIGHUP that comes before there is anything to reload is kept: unhandled, it would end the process.
+    early: list[bool] = []
+    loop.add_signal_handler(signal.SIGHUP, early.append, True)
     async with running(settings) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ask_to_stop)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
+        if early:
+            server.reload()
         # What was loaded lives as long as the process: keep the collector from walking it again and again.
         gc.collect()
         gc.freeze()
@@ -142,7 +149,7 @@ async def running(settings: Settings, *, witness: Witness | None = None) -> Asyn
         PolicyError: the policy has mistakes.
     """
     async with contextlib.AsyncExitStack() as stack:
-        live = Live(settings.policy)
+        live = Live(settings.policy, settings.load)
         address = Address.parse(settings.engine)
         listeners = tuple(map(listen.parse, settings.listen))
         admin_listener = _admin_listener(settings.admin)

@@ -132,8 +132,10 @@ def test_at_start_it_says_what_the_policy_gives_away_and_to_whom(spawn: Spawn, e
     said(process, "everyone who can connect to it has the policy")
 
 
-def test_with_the_host_s_root_it_says_no_more_of_links(spawn: Spawn, engine_socket: Path) -> None:
-    words = (*ANY, "--policy", "jenkins-agent", "--admin", "none", "--audit", "/dev/null")
+def test_with_the_host_s_root_it_says_no_more_of_links(spawn: Spawn, engine_socket: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nrules: [{id: a, allow: POST /containers/create, grant: {bind: /srv/ci/**}}]\n")
+    words = (*ANY, "--policy", str(policy), "--admin", "none", "--audit", "/dev/null")
     process = spawn("run", "--engine", f"unix://{engine_socket}", *words, env={"SOCKPROXY_HOST_ROOT": "/"})
     assert process.stderr is not None
     lines: list[str] = []
@@ -179,6 +181,16 @@ def test_a_hangup_swaps_the_policy_whole_or_not_at_all(spawn: Spawn, engine_sock
     said(process, "policy `swapped` is in force")
     assert ask(port, "/info")[0] == 403
     assert ask(port, "/volumes")[0] == 200
+
+
+def test_a_hangup_right_at_the_start_is_not_lost(spawn: Spawn, engine_socket: Path, policy: Write) -> None:
+    path = policy("version: 1\nname: early\nrules:\n  - id: look\n    allow: GET /info\n")
+    process, port = started(
+        spawn, engine_socket, *ANY, "--admin", "none", "--policy", str(path), "--audit", "/dev/null"
+    )
+    process.send_signal(signal.SIGHUP)  # the moment that it says where it listens
+    said(process, r"policy `early` is in force: .*\(unchanged\)")
+    assert ask(port, "/info")[0] == 200
 
 
 def test_health_is_well_while_the_engine_is_there(spawn: Spawn, sockproxy: Sockproxy, standin: StandinThread) -> None:
