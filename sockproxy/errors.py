@@ -9,6 +9,7 @@ SockproxyError
 │   ├── EngineDown          502  engine_down        the engine is away, or went away
 │   └── Internal            500  internal           a fault of ours, or the audit log cannot be written
 ├── PolicyError             a policy that cannot be loaded; carries every problem, each with its place
+├── ComposeError            a compose file that cannot be read; likewise
 └── ConfigurationError      what an operator must put right before `run` can start (exit code 2)
 """
 
@@ -115,6 +116,14 @@ class Problem:
 
 class PolicyError(SockproxyError):
     """A policy that cannot be loaded. ``problems`` holds every mistake found, in the order of the files."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class ComposeError(SockproxyError):
+    """A compose file that cannot be read. ``problems`` holds every mistake found, in the order of the files."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
