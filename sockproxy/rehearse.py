@@ -1,17 +1,18 @@
-"""Running a policy's own tests: each request is judged as it would be, with look-ups answered from the test.
+"""Running tests of policies: each request is judged as it would be, with look-ups answered from the test.
 
 What a test's `engine:` does not name is there, under that very name, with nothing special. Nothing is sent anywhere.
+A test with a command line (`run:`) needs somebody who runs it, and is skipped where there is nobody: never passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sockproxy.docker.body import serialise
 from sockproxy.docker.paths import clean
-from sockproxy.errors import Internal, Refusal
+from sockproxy.errors import ConfigurationError, Internal, Refusal
 from sockproxy.judge import call, early, judge, recognise, refusal
 from sockproxy.model import HOST, STAT, Absent, Allow, Ask, Context, Deny, Facts, JsonObject, Missing, Needs, Verdict
 from sockproxy.policy.load import Client, Policy, PolicyTest
@@ -23,24 +24,53 @@ ROUNDS: Final = 6
 """How often a call is judged again with more facts, before that counts as a fault."""
 
 
+class Unable(Exception):
+    """A command line that cannot be run here; the message says why."""
+
+
+Rehearsal: TypeAlias = Callable[[PolicyTest, Policy, "Client | None"], Sequence[Verdict]]
+"""Runs a test's command line and gives the verdict on every call that it made, in their order.
+
+Raises `Unable`, and then the test is skipped; or `ConfigurationError`, and then it has failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one test ended."""
 
     test: PolicyTest
-    verdict: Verdict
     problem: str = ""
-    """What was expected and did not come; empty where the test passed."""
+    """What was expected and did not come; empty where it came, or the test was skipped."""
+    skipped: str = ""
+    """Why it was not run; empty where it was."""
 
     @property
     def passed(self) -> bool:
-        """Whether the verdict is the expected one."""
-        return not self.problem
+        """Whether it was run, and the verdict is the expected one."""
+        return not self.problem and not self.skipped
 
 
-def run(policy: Policy) -> tuple[Outcome, ...]:
-    """Run every test of a policy."""
-    return tuple(_run(test, policy) for test in policy.tests)
+def run(policy: Policy, rehearsal: Rehearsal | None = None) -> tuple[Outcome, ...]:
+    """Run every test that stands in a policy."""
+    return tuple(run_test(test, policy, rehearsal) for test in policy.tests)
+
+
+def run_test(test: PolicyTest, policy: Policy, rehearsal: Rehearsal | None = None) -> Outcome:
+    """Run one test. ``rehearsal`` runs command lines; without one they are skipped."""
+    client = next((each for each in policy.clients if each.name == test.client), None)
+    if not test.command:
+        return Outcome(test, _problem(test, (_verdict(test, policy, client),)))
+    if rehearsal is None:
+        return Outcome(test, skipped="it runs a command, which nothing here does")
+    try:
+        verdicts = rehearsal(test, policy, client)
+    except Unable as error:
+        return Outcome(test, skipped=str(error))
+    except ConfigurationError as error:
+        return Outcome(test, str(error))
+    if not verdicts:
+        return Outcome(test, "the command called no engine: does it honour DOCKER_HOST?")
+    return Outcome(test, _problem(test, verdicts))
 
 
 def verdict_on(
@@ -55,16 +85,37 @@ def verdict_on(
     answer: Answer | None = None,
 ) -> Verdict:
     """Judge one request as the proxy would, with look-ups answered by ``answer``."""
-    reply = answer or stand_in({})
     fields = {"Host": "docker", **headers}
     if body is not None:
         fields.setdefault("Content-Type", "application/json")
         fields["Content-Length"] = str(len(body))
-    raw = [(name.encode(), value.encode("utf-8", "replace")) for name, value in fields.items()]
+    return verdict_on_head(
+        method.encode("utf-8", "replace"),
+        target.encode("utf-8", "replace"),
+        [(name.encode(), value.encode("utf-8", "replace")) for name, value in fields.items()],
+        body,
+        policy=policy,
+        context=context,
+        client=client,
+        answer=answer,
+    )
+
+
+def verdict_on_head(
+    method: bytes,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes | None,
+    *,
+    policy: Policy,
+    context: Context,
+    client: Client | None = None,
+    answer: Answer | None = None,
+) -> Verdict:
+    """The same for a request whose head was read off the wire, with its fields as they came."""
+    reply = answer or stand_in({})
     try:
-        request, operation, params = recognise(
-            method.encode("utf-8", "replace"), target.encode("utf-8", "replace"), raw
-        )
+        request, operation, params = recognise(method, target, headers)
         denied = early(request, operation, policy, context, client)
         if denied is not None:
             return denied
@@ -122,9 +173,8 @@ def knows_host(engine: Mapping[str, JsonObject]) -> bool:
     return any(key.startswith(HOST) for key in engine)
 
 
-def _run(test: PolicyTest, policy: Policy) -> Outcome:
-    client = next((each for each in policy.clients if each.name == test.client), None)
-    verdict = verdict_on(
+def _verdict(test: PolicyTest, policy: Policy, client: Client | None) -> Verdict:
+    return verdict_on(
         test.method,
         test.target,
         {},
@@ -134,23 +184,29 @@ def _run(test: PolicyTest, policy: Policy) -> Outcome:
         client=client,
         answer=stand_in(test.engine),
     )
-    return Outcome(test, verdict, _problem(test, verdict))
 
 
-def _problem(test: PolicyTest, verdict: Verdict) -> str:
-    match verdict:
-        case Allow(rule=rule):
-            return "" if test.allowed else f"expected refused, but rule `{rule}` allows it"
-        case Absent(missing=missing):
-            return f"expected {'allowed' if test.allowed else 'refused'}, but the engine would say: {missing.message}"
-        case Deny(message=message, refused=refused):
-            if test.allowed:
-                return f"expected allowed, but {message}"
-            lacking = [f"{kind}: {value}" for kind, value in test.refused if not _among(kind, value, refused)]
-            if not lacking:
-                return ""
-            asked = ", ".join(map(str, refused)) or message
-            return f"expected {', '.join(lacking)} among what is refused, which is: {asked}"
+def _problem(test: PolicyTest, verdicts: Sequence[Verdict]) -> str:
+    """What was expected of one verdict at least, or of all of them, and did not come; empty where it came."""
+    denials = [verdict for verdict in verdicts if isinstance(verdict, Deny)]
+    if test.allowed and denials:
+        return f"expected allowed, but {denials[0].message}"
+    absent = next((verdict for verdict in verdicts if isinstance(verdict, Absent)), None)
+    if absent is not None and not denials and not test.command:
+        word = "allowed" if test.allowed else "refused"
+        return f"expected {word}, but the engine would say: {absent.missing.message}"
+    if test.allowed:
+        return ""
+    if not denials:
+        rules = dict.fromkeys(verdict.rule for verdict in verdicts if isinstance(verdict, Allow))
+        named = " and ".join(f"rule `{rule}`" for rule in rules)
+        return f"expected refused, but {named} {'allow' if len(rules) > 1 else 'allows'} it"
+    refused = tuple(ask for denial in denials for ask in denial.refused)
+    lacking = [f"{kind}: {value}" for kind, value in test.refused if not _among(kind, value, refused)]
+    if not lacking:
+        return ""
+    asked = ", ".join(map(str, refused)) or denials[0].message
+    return f"expected {', '.join(lacking)} among what is refused, which is: {asked}"
 
 
 def _among(kind: str, value: str, refused: tuple[Ask, ...]) -> bool:

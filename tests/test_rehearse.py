@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from sockproxy.docker.body import serialise
+from sockproxy.errors import ConfigurationError
 from sockproxy.model import Allow, Context, Deny, JsonObject, Verdict
 from sockproxy.policy import presets
-from sockproxy.policy.load import load, loads
-from sockproxy.rehearse import knows_host, run, stand_in, verdict_on
+from sockproxy.policy.load import Client, Policy, PolicyTest, load, load_tests, loads
+from sockproxy.rehearse import Unable, knows_host, run, run_test, stand_in, verdict_on
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -22,16 +24,30 @@ def test_a_presets_own_tests_pass(name: str) -> None:
         assert outcome.passed, f"{outcome.test.place}: {outcome.test.name}: {outcome.problem}"
 
 
+BLOCKS = [block for block in re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL) if "version: 1" in block]
+
+
 def test_every_policy_in_the_readme_loads_and_its_tests_pass() -> None:
-    blocks = [
-        block for block in re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL) if "version: 1" in block
-    ]
-    assert blocks
-    for block in blocks:
+    policies = [block for block in BLOCKS if "\npolicy:" not in block]
+    assert policies
+    for block in policies:
         policy = loads(block, "README.yaml")
         assert policy.tests
         for outcome in run(policy):
             assert outcome.passed, outcome.problem
+
+
+def test_the_readme_s_file_of_tests_passes_beside_its_policy(tmp_path: Path) -> None:
+    (policy,) = [block for block in BLOCKS if "name: shop-ci" in block]
+    (tests,) = [block for block in BLOCKS if "\npolicy:" in block]
+    host = {"Memory": 1 << 30, "PidsLimit": 100, "SecurityOpt": ["no-new-privileges"]}
+    (tmp_path / "shop.yaml").write_text(policy)
+    (tmp_path / "create.json").write_text(json.dumps({"Image": "python:3.12", "HostConfig": host}))
+    (tmp_path / "shop.policy-test.yaml").write_text(tests)
+    suite = load_tests(tmp_path / "shop.policy-test.yaml")
+    outcomes = [run_test(test, suite.policy) for test in suite.tests]
+    # The other is a command line, which `sockproxy test` runs.
+    assert [(outcome.passed, bool(outcome.test.command)) for outcome in outcomes] == [(False, True), (True, False)]
 
 
 TEXT = """version: 1
@@ -91,6 +107,51 @@ def test_a_path_of_the_host_leads_to_where_it_says_but_for_what_is_told() -> Non
     assert isinstance(denied, Deny)
     assert [str(ask) for ask in denied.refused] == ["bind: /"]
     assert isinstance(judged("/srv/ci/y"), Allow)
+
+
+COMMANDS = """version: 1
+rules:
+  - {id: a, allow: POST /containers/create, grant: {bind: /srv/**}}
+tests:
+  - {run: docker run -v /srv:/h alpine, expect: allowed}
+  - {run: docker run -v /:/h alpine, expect: {refused: {bind: /}}}
+  - {run: docker run -v /:/h alpine, expect: allowed}
+  - {run: docker run -v /srv:/h alpine, expect: refused}
+  - {run: docker run -v /:/h alpine, expect: {refused: {privileged: container}}}
+"""
+
+
+def play(test: PolicyTest, policy: Policy, client: Client | None) -> list[Verdict]:
+    """What `docker run` does, without docker: it asks for the version, and makes a container."""
+    context = Context(engine_version=policy.api_max)
+    body = serialise({"Image": "alpine", "HostConfig": {"Binds": [test.command[3]]}})
+    calls = [("HEAD", "/_ping", None), ("POST", "/containers/create", body)]
+    return [verdict_on(method, path, {}, sent, policy=policy, context=context) for method, path, sent in calls]
+
+
+def test_a_command_passes_by_the_verdicts_on_all_its_calls() -> None:
+    outcomes = run(loads(COMMANDS), play)
+    assert [outcome.passed for outcome in outcomes] == [True, True, False, False, False]
+    assert outcomes[2].problem.startswith("expected allowed, but sockproxy: HostConfig.Binds[0] asks `bind: /`")
+    assert outcomes[3].problem == "expected refused, but rule `(always)` and rule `a` allow it"
+    assert outcomes[4].problem == "expected privileged: container among what is refused, which is: bind: /"
+
+
+def test_a_command_that_nobody_runs_is_skipped_and_has_not_passed() -> None:
+    def unable(*_: object) -> list[Verdict]:
+        raise Unable("no docker here")
+
+    for outcomes in (run(loads(COMMANDS)), run(loads(COMMANDS), unable)):
+        assert all(outcome.skipped and not outcome.passed and not outcome.problem for outcome in outcomes)
+
+
+def test_a_command_that_calls_nothing_or_cannot_be_right_has_failed() -> None:
+    def mistaken(*_: object) -> list[Verdict]:
+        raise ConfigurationError("unknown flag: --bogus")
+
+    silent = run(loads(COMMANDS), lambda *_: [])
+    assert {outcome.problem for outcome in silent} == {"the command called no engine: does it honour DOCKER_HOST?"}
+    assert {outcome.problem for outcome in run(loads(COMMANDS), mistaken)} == {"unknown flag: --bogus"}
 
 
 def test_a_test_may_say_where_paths_lead() -> None:

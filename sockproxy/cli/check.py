@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sockproxy.cli import completers
 from sockproxy.cli.options import DEFAULT_POLICY, host_root_option
 from sockproxy.errors import PolicyError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("policies", nargs=-1, metavar="[NAME|FILE]...")
+@click.argument("policies", nargs=-1, metavar="[NAME|FILE]...", shell_complete=completers.policies)
 @click.option(
     "--tests",
     is_flag=True,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 def check(policies: tuple[str, ...], tests: bool, host_root: str | None) -> None:
     """Read policies, and say what they give away: with --host-root, where symbolic links are seen. It is not read.
 
-    Every mistake is printed as file:line:column. Without a name: the policy of SOCKPROXY_POLICY, or read-only.
+    Every mistake is printed as file:line:column. Of a policy without one: what each client could do with it at worst,
+    and all else that it could; what leaves more open than it looks; what can never matter.
+    Without a name: the policy of SOCKPROXY_POLICY, or read-only.
 
     Exit codes: 0 fine, 1 a test failed (--tests), 2 a policy has mistakes.
     """
@@ -53,24 +56,34 @@ def _check(source: str, *, tests: bool, host_root: bool) -> int:
 
 
 def sheet(policy: Policy, *, host_root: bool = False) -> list[str]:
-    """What to know of a policy before it is used, a line each: what it is, its roads to the host, its warnings."""
+    """What to know of a policy before it is used, a line each.
+
+    What it is; what each client could do at most, worst first; what leaves more open than it looks, or can never
+    matter; and that there is no road to the host, where there is none.
+    """
+    from sockproxy.policy.idle import idle
     from sockproxy.policy.review import review
 
     found = review(policy, host_root=host_root)
     rules = len(policy.rules) + len(policy.deny_rules)
     lines = [f"policy `{policy.name}`, digest {policy.digest[:12]}, {rules} rules, {len(policy.tests)} tests"]
-    lines += [f"road to the host: {road}" for road in found.roads]
-    lines += [f"warning: {warning}" for warning in found.warnings]
+    lines += [line for each in found.sheets for line in each.lines]
+    lines += [f"warning: {warning}" for warning in (*found.warnings, *idle(policy))]
     return [*lines, *found.verdict]
 
 
 def _run_tests(policy: Policy) -> int:
-    from sockproxy.cli.test import failure
+    """Run the tests that stand in a policy; the exit code."""
+    from sockproxy.cli.test import failure, run_command, skip
     from sockproxy.rehearse import run
 
-    outcomes = run(policy)
-    failed = [outcome for outcome in outcomes if not outcome.passed]
+    outcomes = run(policy, run_command)
+    failed = [outcome for outcome in outcomes if outcome.problem]
+    skipped = [outcome for outcome in outcomes if outcome.skipped]
     for outcome in failed:
-        click.echo("\n".join(f"  {line}" for line in failure(policy, outcome)))
-    click.echo(f"  tests: {len(outcomes) - len(failed)} passed, {len(failed)} failed")
+        click.echo("\n".join(f"  {line}" for line in failure(policy.name, outcome)))
+    for outcome in skipped:
+        click.echo(f"  {skip(policy.name, outcome)}")
+    counts = f"  tests: {len(outcomes) - len(failed) - len(skipped)} passed, {len(failed)} failed"
+    click.echo(counts + (f", {len(skipped)} skipped" if skipped else ""))
     return 1 if failed else 0

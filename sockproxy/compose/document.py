@@ -122,7 +122,7 @@ def read(text: str, file: str, problems: list[Problem]) -> list[Mapping]:
     except RecursionError:
         problems.append(Problem(file, 0, 0, "lists in lists without end"))
         return []
-    except ValueError:  # from chr() and int() inside PyYAML, which map it to no error of their own
+    except (ValueError, OverflowError):  # from chr() and int() inside PyYAML, which map it to no error of their own
         problems.append(Problem(file, 0, 0, "an escape or a `%` line that is none", "write the character itself"))
         return []
     if not problems:  # else it may be one of them that leaves no mapping

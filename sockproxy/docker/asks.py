@@ -101,6 +101,14 @@ _KINDS: Final = (
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _KINDS})
 """Every kind by its name, in the order of the reference."""
 
+SECTIONS: Final[Mapping[Section, str]] = {
+    "grant": "powers: refused unless a rule gives them",
+    "only": "free, unless a rule holds them to something",
+    "limit": "numbers that must be set, and at most what the rule says",
+    "require": "hardening that must be in the request",
+}
+"""What each section is for."""
+
 LIMITS: Final = ("memory", "cpus", "pids", "shm")
 """What ``limit`` can hold. Each but ``shm`` must be set to be covered; ``shm`` has a small default."""
 

@@ -90,7 +90,7 @@ def read(text: str, file: str, problems: list[Problem]) -> Node | None:
         problems.append(_reworded(error, file, text))
     except RecursionError:
         problems.append(Problem(file, 0, 0, "lists in lists without end"))
-    except ValueError:  # from chr() and int() inside PyYAML, which map it to no error of their own
+    except (ValueError, OverflowError):  # from chr() and int() inside PyYAML, which map it to no error of their own
         problems.append(Problem(file, 0, 0, "an escape or a `%` line that is none", "write the character itself"))
     return None
 
@@ -161,7 +161,8 @@ def _node(node: yaml.Node, file: str, problems: list[Problem]) -> Node:
         if key.text in seen:
             problems.append(
                 key.place.problem(
-                    f"`{key.text}` stands twice", f"it stands in line {seen[key.text].place.line} already"
+                    f"`{key.text}` stands twice",
+                    f"it stands in line {seen[key.text].place.line} already: join the two, or indent this one",
                 )
             )
             continue
@@ -221,12 +222,36 @@ def _reworded(error: yaml.YAMLError, file: str, text: str) -> Problem:
     if "cannot start any token" in said:
         return place.problem(f"a word cannot begin with `{line[mark.column : mark.column + 1]}`", _QUOTE)
     if "mapping values are not allowed" in said:
-        return place.problem("a `:` where none may stand", "quote a word that holds `: `, or look at the indentation")
+        return _stray_colon(place, lines, mark)
     if "block mapping" in context or "block sequence" in context or "block collection" in context:
         return place.problem(
             "the indentation does not fit", "items of one list, and keys of one mapping, begin in one column"
         )
     return place.problem(f"not YAML: {said}", _QUOTE)
+
+
+def _stray_colon(place: Place, lines: list[str], mark: yaml.Mark) -> Problem:
+    """A `:` inside a word, or behind a key that begins deeper than the one above it."""
+    column = _fits(lines, mark)
+    if column is None:
+        return place.problem("a `:` where none may stand", "quote a word that holds `: `, or look at the indentation")
+    line = lines[mark.line]
+    return Place(place.file, place.line, len(line) - len(line.lstrip()) + 1).problem(
+        "the indentation does not fit", f"begin it in column {column}, where the key above it begins"
+    )
+
+
+_KEY: Final = re.compile(r"([ -]*)[\w.-]+(?=:(?: |$))")
+
+
+def _fits(lines: list[str], mark: yaml.Mark) -> int | None:
+    """The column of the key above, where a line that is one key's begins deeper; None where that is not the mistake."""
+    here = _KEY.match(lines[mark.line]) if mark.line < len(lines) else None
+    if here is None or here.end() != mark.column:
+        return None
+    above = next((line for line in reversed(lines[: mark.line]) if line.strip()), "")
+    key = _KEY.match(above)
+    return len(key[1]) + 1 if key is not None and len(key[1]) < len(here[1]) else None
 
 
 # What ends a line to YAML, and so to every other place that is told.

@@ -24,13 +24,13 @@ from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, Kind
 from sockproxy.docker.operations import METHODS, BadSelector, Operation, select
 from sockproxy.errors import PolicyError, Problem
 from sockproxy.model import HOST, NEWEST_VERSION, OLDEST_VERSION, STAT, Ask, Json, JsonObject, Version
-from sockproxy.policy import presets
+from sockproxy.policy import meant, presets
 from sockproxy.policy.amounts import FORMS as AMOUNT_FORMS
 from sockproxy.policy.amounts import amount as amount_of
 from sockproxy.policy.document import Mapping, Node, Place, Scalar, Sequence, read
 from sockproxy.policy.patterns import BadPattern, Pattern, compile_denial, compile_pattern
-from sockproxy.policy.rules import MODES, Client, DenyRule, Network, Patterns, Policy, PolicyTest, Rule, Suite
-from sockproxy.policy.testing import BadBody, command_words, json_of, read_body
+from sockproxy.policy.rules import MODES, Client, DenyRule, Network, Patterns, Policy, PolicyTest, Rule, Selector, Suite
+from sockproxy.policy.testing import SUFFIX, BadBody, command_words, json_of, read_body
 
 __all__ = ["Client", "DenyRule", "Policy", "PolicyTest", "Rule", "Suite", "load", "load_tests", "loads"]
 
@@ -40,7 +40,7 @@ CLIENT_KEYS: Final = ("name", "from", "unix-user", "certificate", "rules", "mode
 TEST_KEYS: Final = ("name", "request", "run", "body", "body-file", "engine", "client", "expect")
 TEST_FILE_KEYS: Final = ("version", "policy", "tests")
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_COMMA_KINDS: Final = frozenset({"exec", "label", "security-opt", "volume-driver"})
+COMMA_KINDS: Final = frozenset({"exec", "label", "security-opt", "volume-driver"})
 """Kinds whose values may hold a comma, which inside `[…]` ends a word."""
 
 
@@ -50,6 +50,9 @@ def load(source: str | Path) -> Policy:
     Raises:
         PolicyError: with every mistake in it, and in what it extends.
     """
+    if str(source).endswith(SUFFIX):
+        hint = f"run it: sockproxy test {source}"
+        raise PolicyError((Problem(str(source), 0, 0, "a file of tests, and no policy", hint),))
     file = _find(str(source))
     return _load(str(source), str(file), _read_file(file))
 
@@ -137,6 +140,8 @@ class _Loader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self._strays: frozenset[str] = frozenset()
+        """What the keys of a policy that are none were meant to be: nobody is told that those are missing."""
         self._digest = hashlib.sha256()
 
     # Files ---------------------------------------------------------------------------------------------------------
@@ -151,7 +156,7 @@ class _Loader:
         if not isinstance(document, Mapping):
             self._wrong(document, "a policy is a mapping", "it begins with `version: 1`")
             return parts
-        self._known(document, POLICY_KEYS, "a policy")
+        self._strays = self._known(document, POLICY_KEYS, "a policy")
         self._version(document)
         parts.name = self._word_of(document, "name") or parts.name
         parts.about = self._text_of(document, "about")
@@ -256,7 +261,8 @@ class _Loader:
     def _rules(self, document: Mapping, parts: _Parts, file: str) -> None:
         node = document.get("rules")
         if node is None:
-            if document.get("extends") is None and not parts.observe:
+            meant_so = not self._strays.isdisjoint({"rules", "extends"})
+            if document.get("extends") is None and not parts.observe and not meant_so:
                 self._wrong(document, "no `rules`: nothing would be allowed", "write `rules:`, or `extends: read-only`")
             return
         if not isinstance(node, Sequence):
@@ -280,10 +286,12 @@ class _Loader:
         parts.ids |= frozenset(own)
 
     def _rule(self, item: Mapping, parts: _Parts, file: str) -> Rule | DenyRule | None:
-        self._known(item, RULE_KEYS, "a rule")
+        strays = self._strays | self._known(item, RULE_KEYS, "a rule")
         identity = self._word_of(item, "id")
         if not identity:
             node = item.get("id")
+            if "id" in strays:
+                return None
             if node is None or (isinstance(node, Scalar) and node.text == ""):  # else a `deny` is lost in silence
                 self._wrong(item, "a rule without an `id`", "denials and the audit log name rules by it")
             return None
@@ -292,19 +300,19 @@ class _Loader:
         for key in ("asking", "because"):
             if (node := item.get(key)) is not None:
                 self._wrong(node, f"`{key}` without `deny`", "`asking` narrows a `deny`, and `because` explains it")
-        operations = self._operations(item, "allow", for_deny=False)
-        if item.get("allow") is None and identity not in parts.rules:
+        selectors = self._selectors(item, "allow", for_deny=False)
+        if item.get("allow") is None and identity not in parts.rules and strays.isdisjoint({"allow", "deny"}):
             self._wrong(
                 item, f"rule `{identity}` allows nothing", "write `allow:`, or the id of a rule that is extended"
             )
-        return self._allow_rule(item, identity, operations, file)
+        return self._allow_rule(item, identity, selectors, file)
 
-    def _allow_rule(self, item: Mapping, identity: str, operations: frozenset[str], file: str) -> Rule:
+    def _allow_rule(self, item: Mapping, identity: str, selectors: tuple[Selector, ...], file: str) -> Rule:
         places: dict[str, Place] = {}
         return Rule(
             id=identity,
             place=item.place,
-            operations=operations,
+            operations=_taken_in(selectors),
             grant=self._patterns(item, "grant", places),
             only=self._patterns(item, "only", places),
             limit=self._limits(item, places),
@@ -312,18 +320,21 @@ class _Loader:
             origin=file,
             written=file,
             places=places,
+            selectors=selectors,
         )
 
     def _deny_rule(self, item: Mapping, identity: str) -> DenyRule:
         for key in ("allow", "grant", "only", "limit", "require"):
             if (node := item.get(key)) is not None:
                 self._wrong(node, f"`{key}` beside `deny`", "a rule allows or denies: write two")
+        selectors = self._selectors(item, "deny", for_deny=True)
         return DenyRule(
             id=identity,
             place=item.place,
-            operations=self._operations(item, "deny", for_deny=True),
+            operations=_taken_in(selectors),
             asking=self._patterns(item, "asking", {}),
             because=self._text_of(item, "because"),
+            selectors=selectors,
         )
 
     def _add(self, parts: _Parts, rule: Rule | DenyRule, *, inherited: bool) -> None:
@@ -339,6 +350,7 @@ class _Loader:
                 operations=base.operations | rule.operations,
                 asking=_joined_patterns(base.asking, rule.asking) if base.asking and rule.asking else {},
                 because=rule.because or base.because,
+                selectors=(*base.selectors, *rule.selectors),
             )
         else:
             self.problems.append(rule.place.problem(f"rule `{rule.id}` allows here and denies in what is extended"))
@@ -357,8 +369,8 @@ class _Loader:
         lower = {name: min(amount, base.limit.get(name, amount)) for name, amount in rule.limit.items()}
         return replace(_joined(base, rule), limit={**base.limit, **lower})
 
-    def _operations(self, item: Mapping, key: str, *, for_deny: bool) -> frozenset[str]:
-        chosen: set[str] = set()
+    def _selectors(self, item: Mapping, key: str, *, for_deny: bool) -> tuple[Selector, ...]:
+        chosen: list[Selector] = []
         words = self._words(item.get(key), key)
         for word in words:
             try:
@@ -366,13 +378,13 @@ class _Loader:
             except BadSelector as error:
                 self._wrong(word, str(error), error.hint)
                 continue
-            chosen.update(row.name for row in rows)
+            chosen.append(Selector(word.text, word.place, frozenset(row.name for row in rows)))
             if not for_deny:
                 self._check_never(word, rows)
         node = item.get(key)
         if isinstance(node, Sequence) and not node.items:
             self._wrong(node, f"`{key}` is empty")
-        return frozenset(chosen)
+        return tuple(chosen)
 
     def _check_never(self, word: Scalar, rows: Iterable[Operation]) -> None:
         for row in rows:
@@ -396,7 +408,7 @@ class _Loader:
 
     def _patterns(self, item: Mapping, section: str, places: dict[str, Place]) -> dict[str, Patterns]:
         node = item.get(section)
-        if node is None:
+        if node is None or self._stands_empty(item, section, node):
             return {}
         if not isinstance(node, Mapping):
             self._wrong(
@@ -417,17 +429,30 @@ class _Loader:
             found[kind.name] = tuple(pattern for pattern in patterns if pattern is not None)
         return found
 
+    def _stands_empty(self, item: Mapping, section: str, node: Node) -> bool:
+        """Whether a section is empty because its kinds stand beside it, one step too far to the left: that was told."""
+        empty = isinstance(node, Scalar) and node.text == "" and not node.quoted
+        return empty and any(_section_of(key.text) == section for key, _ in item.entries)
+
     def _kind(self, key: Scalar, section: str) -> Kind | None:
         kind = KINDS.get(key.text)
         wanted = ("grant", "only") if section == "asking" else (section,)
+        if key.text in RULE_KEYS:
+            self._wrong(key, f"`{key.text}` stands inside `{section}`", f"begin it in the column of `{section}`")
+            return None
         if kind is None:
             if key.text in LIMITS:
                 self._wrong(key, f"`{key.text}` is no kind of `{section}`", "it belongs under `limit`")
             elif key.text in REQUIREMENTS:
                 self._wrong(key, f"`{key.text}` is no kind of `{section}`", f"write `require: {key.text}`")
             else:
-                names = [name for name, each in KINDS.items() if each.section in ("grant", "only")]
-                self._wrong(key, f"`{key.text}` is no kind of ask", _close(key.text, names))
+                own = [name for name, each in KINDS.items() if each.section in wanted]
+                every = [name for name, each in KINDS.items() if each.section in ("grant", "only")]
+                close = meant.kind(key.text, own) or meant.kind(key.text, every)
+                hint = meant.hint(close, own)
+                if close is not None and close not in own:
+                    hint = f"did you mean {close}? it belongs under `{KINDS[close].section}`"
+                self._wrong(key, f"`{key.text}` is no kind of ask", hint)
             return None
         if kind.section not in wanted:
             self._wrong(key, f"`{key.text}` is no kind of `{section}`", f"it belongs under `{kind.section}`")
@@ -443,7 +468,7 @@ class _Loader:
 
     def _check_commas(self, kind: Kind, node: Node) -> None:
         """Inside `[…]` a comma ends a word: `[sh -c a,b]` is two patterns, of which the second was hardly meant."""
-        if kind.name in _COMMA_KINDS and isinstance(node, Sequence) and node.flow:
+        if kind.name in COMMA_KINDS and isinstance(node, Sequence) and node.flow:
             plain = [item for item in node.items if isinstance(item, Scalar) and not item.quoted]
             if len(plain) > 1:
                 self.warnings.append(
@@ -453,17 +478,20 @@ class _Loader:
 
     def _limits(self, item: Mapping, places: dict[str, Place]) -> dict[str, int]:
         node = item.get("limit")
-        if node is None:
+        if node is None or self._stands_empty(item, "limit", node):
             return {}
         if not isinstance(node, Mapping):
             self._wrong(node, "`limit` is a mapping", f"for example `limit: {_EXAMPLES['limit']}`")
             return {}
         limits: dict[str, int] = {}
         for key, value in node.entries:
+            if key.text in RULE_KEYS and key.text not in LIMITS:
+                self._wrong(key, f"`{key.text}` stands inside `limit`", "begin it in the column of `limit`")
+                continue
             if key.text not in LIMITS:
-                section = KINDS[key.text].section if key.text in KINDS else ""
-                hint = f"it belongs under `{section}`" if section else _close(key.text, LIMITS)
-                self._wrong(key, f"`{key.text}` is no limit", hint)
+                section = _section_of(key.text)
+                hint = f"it belongs under `{section}`" if section else ""
+                self._wrong(key, f"`{key.text}` is no limit", hint or meant.hint(meant.limit(key.text, LIMITS), LIMITS))
                 continue
             amount = amount_of(key.text, value.text) if isinstance(value, Scalar) else None
             if amount is None:
@@ -552,7 +580,7 @@ class _Loader:
         if not isinstance(item, Mapping):
             self._wrong(item, "a client is a mapping", "it begins with `- name: …`")
             return None
-        self._known(item, CLIENT_KEYS, "a client")
+        strays = self._known(item, CLIENT_KEYS, "a client")
         name = self._word_of(item, "name")
         if not name or name == "anyone":
             self._wrong(item, "a client needs a `name` other than anyone")
@@ -566,15 +594,21 @@ class _Loader:
             self._wrong(item, f"`{name}` matches nobody", "a Unix socket's peer has no address: make it two clients")
         elif isinstance(addresses, Sequence) and not addresses.items:
             self._wrong(addresses, "`from` is empty", "write a network, such as 172.20.0.0/16")
-        elif addresses is None and item.get("unix-user") is None:
+        elif addresses is None and item.get("unix-user") is None and strays.isdisjoint({"from", "unix-user"}):
             self._wrong(item, f"who is `{name}`?", "write `from: 172.20.0.0/16` or `unix-user: 1000`")
         return Client(
             name=name,
             place=item.place,
             networks=tuple(network for network in networks if network is not None),
             unix_user=user,
-            rules=self._rules_of(item, name, parts),
+            rules=self._rules_of(item, name, parts, strays),
             observe=self._observe(item),
+        )
+
+    def _stands_twice(self, key: str, item: Mapping) -> bool:
+        """Whether a key of an item was told to stand twice further to the left, where it was not indented enough."""
+        return any(
+            problem.message == f"`{key}` stands twice" and problem.line > item.place.line for problem in self.problems
         )
 
     def _network(self, word: Scalar) -> Network | None:
@@ -587,8 +621,10 @@ class _Loader:
             self._wrong(word, f"`{word.text}` takes in IPv4 addresses", "write those as IPv4, 10.0.0.0/8")
         return network
 
-    def _rules_of(self, item: Mapping, name: str, parts: _Parts) -> frozenset[str] | None:
+    def _rules_of(self, item: Mapping, name: str, parts: _Parts, strays: frozenset[str]) -> frozenset[str] | None:
         node = item.get("rules")
+        if node is None and ("rules" in strays or self._stands_twice("rules", item)):
+            return frozenset()
         if node is None:
             self._wrong(item, f"which rules has `{name}`?", "write their ids, or `rules: all`")
             return frozenset()
@@ -622,13 +658,16 @@ class _Loader:
                 yield test
 
     def _test(self, item: Mapping, file: str, clients: list[str] | None) -> PolicyTest | None:
-        self._known(item, TEST_KEYS, "a test")
-        asked = self._command(item) if item.get("run") is not None else self._asked(item)
-        allowed, refused = self._expectation(item.get("expect"), item)
+        strays = self._known(item, TEST_KEYS, "a test")
+        asked = self._command(item) if item.get("run") is not None else self._asked(item, strays)
+        allowed, refused = (False, ()) if self._lies_deeper(item, strays) else self._expectation(item)
         client = self._text_of(item, "client") or None
         if client is not None and clients is not None and client not in clients:
             hint = _close(client, clients) if clients else "this policy has none"
             self._wrong(item.get("client") or item, f"`{client}` is no client", hint)
+        if client is None and clients and asked is not None and asked.command:
+            # A request without one is judged by all the rules; a command connects, and is somebody.
+            self._wrong(item, "which client runs it?", f"write `client:` and one of {', '.join(clients)}")
         has_body, body = self._body(item, file)
         if asked is None:
             return None
@@ -643,9 +682,24 @@ class _Loader:
             refused=refused,
         )
 
-    def _asked(self, item: Mapping) -> PolicyTest | None:
+    def _lies_deeper(self, item: Mapping, strays: frozenset[str]) -> bool:
+        """Whether the `expect` of a test was told to stand where it does not belong, so that it is not missing."""
+        if item.get("expect") is None:
+            for section in ("body", "engine"):
+                inner = item.get(section)
+                for key, _ in inner.entries if isinstance(inner, Mapping) else ():
+                    if key.text == "expect":
+                        self._wrong(
+                            key, f"`expect` stands inside `{section}`", f"begin it in the column of `{section}`"
+                        )
+                        return True
+        return "expect" in strays
+
+    def _asked(self, item: Mapping, strays: frozenset[str]) -> PolicyTest | None:
         """A test with its request, and nothing else yet."""
         request = item.get("request")
+        if request is None and not strays.isdisjoint({"request", "run"}):
+            return None
         if not isinstance(request, Scalar) or not request.text.partition(" ")[2].startswith("/"):
             self._wrong(
                 request or item, "a test needs a `request`", "for example `request: POST /containers/web/stop?t=5`"
@@ -686,7 +740,8 @@ class _Loader:
             self._wrong(named, f"`{name}` {error}", "a file beside this one, that holds JSON")
             return False, None
 
-    def _expectation(self, node: Node | None, item: Mapping) -> tuple[bool, tuple[tuple[str, str], ...]]:
+    def _expectation(self, item: Mapping) -> tuple[bool, tuple[tuple[str, str], ...]]:
+        node = item.get("expect")
         if isinstance(node, Scalar) and node.text in ("allowed", "refused"):
             return node.text == "allowed", ()
         if not isinstance(node, Mapping) or [key.text for key, _ in node.entries] != ["refused"]:
@@ -700,7 +755,7 @@ class _Loader:
         expected: list[tuple[str, str]] = []
         for key, value in asks.entries:
             if key.text not in KINDS:
-                self._wrong(key, f"`{key.text}` is no kind of ask", _close(key.text, KINDS))
+                self._wrong(key, f"`{key.text}` is no kind of ask", meant.hint(meant.kind(key.text, KINDS), KINDS))
             expected += [(key.text, word.text) for word in self._words(value, key.text)]
         return False, tuple(expected)
 
@@ -724,13 +779,18 @@ class _Loader:
     def _wrong(self, at: Node, message: str, hint: str = "") -> None:
         self.problems.append(at.place.problem(message, hint))
 
-    def _known(self, node: Mapping, keys: tuple[str, ...], what: str) -> None:
+    def _known(self, node: Mapping, keys: tuple[str, ...], what: str) -> frozenset[str]:
+        """Tell the keys that are none; gives back what they were meant to be."""
+        strays: set[str] = set()
+        given = [key.text for key, _ in node.entries]
         for key, _ in node.entries:
-            if key.text not in keys:
-                hint = _close(key.text, keys)
-                if what == "a rule" and key.text in KINDS:
-                    hint = f"it belongs under `{KINDS[key.text].section}`"
-                self._wrong(key, f"`{key.text}` is no key of {what}", hint)
+            if key.text in keys:
+                continue
+            moved = _misplaced(key.text, what)
+            close = None if moved else meant.key(key.text, keys, given)
+            strays.update(_STANDS_FOR.get(key.text, (key.text,)) if close is None else (close,))
+            self._wrong(key, f"`{key.text}` is no key of {what}", moved or meant.hint(close, keys))
+        return frozenset(strays)
 
     def _words(self, node: Node | None, key: str) -> list[Scalar]:
         """A list of words; a list of one may be the word alone."""
@@ -742,7 +802,8 @@ class _Loader:
                 return []
             return [node]
         if isinstance(node, Mapping):
-            self._wrong(node, f"`{key}` takes words", "inside `[…]` write * for {id}, or quote the word")
+            said = node.entries[0][0].text if node.entries else "…"
+            self._wrong(node, f"`{key}` takes words", f"such as `{key}: {said}`, or a list of them: [a, b]")
             return []
         words: list[Scalar] = []
         for item in node.items:
@@ -799,7 +860,12 @@ def _joined(base: Rule, rule: Rule) -> Rule:
         require=base.require | rule.require,
         written=rule.written,
         places={**base.places, **rule.places},
+        selectors=(*base.selectors, *rule.selectors),
     )
+
+
+def _taken_in(selectors: Iterable[Selector]) -> frozenset[str]:
+    return frozenset(name for selector in selectors for name in selector.operations)
 
 
 def _joined_patterns(base: MappingABC[str, Patterns], more: MappingABC[str, Patterns]) -> dict[str, Patterns]:
@@ -840,3 +906,33 @@ def _overlap(one: Client, other: Client) -> bool:
 def _close(word: str, words: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(words), n=1)
     return f"did you mean {close[0]}?" if close else f"one of {', '.join(list(words)[:12])}"
+
+
+def _section_of(word: str) -> str:
+    """The section of a rule that a word belongs under; empty where it is no word of any."""
+    if word in KINDS and word not in RULE_KEYS:
+        return KINDS[word].section
+    return "limit" if word in LIMITS else ""
+
+
+def _misplaced(word: str, what: str) -> str:
+    """Where a word belongs that is a key, but not of what it stands in; empty where it is none."""
+    if what == "a rule":
+        if section := _section_of(word):
+            return f"it belongs under `{section}`: indent it"
+        if word in REQUIREMENTS:
+            return f"write `require: {word}`"
+        if word in POLICY_KEYS and word != "name":  # by which its `id` is meant, where it has none
+            return "it is a key of the policy: begin its line at the margin"
+    elif what == "a policy":
+        if word in RULE_KEYS:
+            return "it is a key of a rule: begin it in the column of its `id`"
+        if section := _section_of(word):
+            return f"it belongs under `{section}` of a rule"
+    elif what == "a test" and word in ("refused", "allowed"):
+        return "it belongs behind `expect:`"
+    return ""
+
+
+_STANDS_FOR: Final = {"refused": ("expect",), "allowed": ("expect",)}
+"""Keys of a test that stand for another one."""

@@ -20,6 +20,16 @@ MODES: Final[tuple[Mode, ...]] = ("enforce", "observe")
 
 
 @dataclass(frozen=True, slots=True)
+class Selector:
+    """One ``METHOD /path`` of a rule."""
+
+    text: str
+    place: Place
+    operations: frozenset[str]
+    """The rows that it takes in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What one rule allows, gives, and holds to something."""
 
@@ -37,6 +47,8 @@ class Rule:
     """The file that the operator would edit: the last that wrote of it."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """Where each kind, limit and requirement stands."""
+    selectors: tuple[Selector, ...] = ()
+    """What `operations` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,8 @@ class DenyRule:
     asking: Mapping[str, Patterns] = field(default_factory=dict)
     """Empty: the row itself is refused. Else only calls that ask one of these."""
     because: str = ""
+    selectors: tuple[Selector, ...] = ()
+    """What `operations` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +217,23 @@ class Policy:
         """The modes that somebody is judged in."""
         everyone: tuple[Client | None, ...] = self.clients or (None,)
         return frozenset("observe" if self.observes(client) else "enforce" for client in everyone)
+
+    def with_clients(self, *clients: Client) -> Policy:
+        """The same for these clients, in place of its own."""
+        return Policy(
+            name=self.name,
+            about=self.about,
+            source=self.source,
+            digest=self.digest,
+            rules=self.rules,
+            deny_rules=self.deny_rules,
+            clients=clients,
+            api_min=self.api_min,
+            api_max=self.api_max,
+            tests=self.tests,
+            warnings=self.warnings,
+            observe=self.observe,
+        )
 
     def client_of(self, peer: Peer) -> Client | None:
         """The client that a peer is; None where no client fits."""

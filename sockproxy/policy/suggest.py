@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -165,6 +165,88 @@ _REMEDIES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A call that is refused, and what its nearest rule lacks."""
+
+    operation: Operation
+    rule: Rule | None
+    """None where no rule allows the row."""
+    refused: tuple[Ask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What several calls need together."""
+
+    block: str
+    """A whole file that extends the policy; empty where nothing can be granted."""
+    left: tuple[str, ...]
+    """What no grant gives: what the client must send, or leave out."""
+    made: tuple[str, ...]
+    """The ids of rules that are new in it."""
+
+
+def joint(lacks: Iterable[Lack], policy: Policy) -> Joint:
+    """How a file that extends the policy would have to look for all of these calls to pass."""
+    left: list[str] = []
+    lacking: dict[str, tuple[Rule, list[Ask]]] = {}
+    rows: dict[bool, list[Lack]] = {}
+    for lack in lacks:
+        if lack.operation.name not in INSPECTED:
+            left.append(f"this version cannot inspect {lack.operation.name}, so no policy can allow it")
+        elif any(not ask.grantable for ask in lack.refused):
+            left += [f"{_never(ask)}: {ask} ({ask.where})" for ask in lack.refused if not ask.grantable]
+        elif lack.rule is None:
+            rows.setdefault(lack.operation.name in _ALWAYS_ASKED and lack.operation.hijack, []).append(lack)
+        else:
+            lacking.setdefault(lack.rule.id, (lack.rule, []))[1].extend(lack.refused)
+    rules = [_extending(rule, asks, left) for rule, asks in lacking.values()]
+    made: list[str] = []
+    for tunnels, those in sorted(rows.items()):
+        identity = _free_id("allow-buildkit" if tunnels else _new_id(those), policy)
+        made.append(identity)
+        rules.append(_allowing(identity, those, left))
+    written = "\n".join(rule for rule in rules if rule)
+    base = policy.source if _file(policy) is None else Path(policy.source).name
+    block = f"version: 1\nextends: {word(base)}\nrules:\n{written}" if written else ""
+    return Joint(block, tuple(dict.fromkeys(left)), tuple(made))
+
+
+def _new_id(lacks: list[Lack]) -> str:
+    names = {lack.operation.name for lack in lacks}
+    return _row_id(names.pop()) if len(names) == 1 else "allow-more"
+
+
+def _extending(rule: Rule, asks: list[Ask], left: list[str]) -> str:
+    """What a rule of this id must add; empty where it can add nothing."""
+    sections: dict[str, dict[str, list[str]]] = {"grant": {}, "only": {}}
+    limits: dict[str, str] = {}
+    # Of a limit the highest amount last, so that it stands.
+    for ask in sorted(dict.fromkeys(asks), key=lambda ask: ask.amount or 0):
+        _sort(ask, rule, sections, limits, left)
+    _imply(sections["grant"], rule)
+    changes = _added(sections, limits)
+    return f"  - id: {word(rule.id)}\n{_lines(changes, indent='    ')}" if changes else ""
+
+
+def _allowing(identity: str, lacks: list[Lack], left: list[str]) -> str:
+    """A new rule for rows that none allows."""
+    grants: dict[str, list[str]] = {}
+    for lack in lacks:
+        for ask in (*lack.refused, *_always_asked(lack.operation)):
+            if KINDS[ask.kind].section != "grant" or ask.plain:
+                continue
+            if (pattern := pattern_for(ask)) is None:
+                left.append(f"no pattern means just {ask.where}: name the {ask.kind} otherwise")
+            elif pattern not in grants.setdefault(ask.kind, []):
+                grants[ask.kind].append(pattern)
+    _imply(grants, None)
+    rows = dict.fromkeys(f"{lack.operation.method} {lack.operation.template}" for lack in lacks)
+    changes = {"allow": f"[{', '.join(map(word, rows))}]", **_added({"grant": grants}, {})}
+    return f"  - id: {identity}\n{_lines(changes, indent='    ')}"
+
+
 def _never(ask: Ask) -> str:
     if ask.kind == "container":
         return "no policy can allow it: it is sockproxy's own container, or one that does not exist"
@@ -179,16 +261,25 @@ _ALWAYS_ASKED: Final = {
 """What every call of a row asks: known also where the call is refused before it is looked into."""
 
 
+def _always_asked(operation: Operation) -> tuple[Ask, ...]:
+    always = _ALWAYS_ASKED.get(operation.name)
+    return (always,) if always is not None else ()
+
+
+def _row_id(operation: str) -> str:
+    """``allow-container-create``."""
+    return "allow-" + re.sub(r"(?<!^)(?=[A-Z])", "-", operation).lower()
+
+
 def _new_rule(refused: tuple[Ask, ...], operation: Operation, policy: Policy) -> Fix:
     sections: dict[str, dict[str, list[str]]] = {"grant": {}}
-    always = _ALWAYS_ASKED.get(operation.name)
-    for ask in (*refused, *((always,) if always else ())):
+    for ask in (*refused, *_always_asked(operation)):
         if KINDS[ask.kind].section == "grant" and not ask.plain and (pattern := pattern_for(ask)) is not None:
             sections["grant"].setdefault(ask.kind, []).append(pattern)
     _imply(sections["grant"], None)
     allow = f"{operation.method} {operation.template}"
     changes = {"allow": f"[{word(allow)}]", **_added(sections, {})}
-    identity = _free_id("allow-" + re.sub(r"(?<!^)(?=[A-Z])", "-", operation.name).lower(), policy)
+    identity = _free_id(_row_id(operation.name), policy)
     shown = ", ".join(f"{section}: {value}" for section, value in changes.items())
     block = f"rules:\n  - id: {identity}\n" + _lines(changes, indent="    ")
     said = ""

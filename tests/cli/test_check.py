@@ -56,24 +56,60 @@ def test_check_of_a_policy_without_a_road(sockproxy: Sockproxy) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "read-only: ok"
     assert lines[1].startswith(f"  policy `read-only`, digest {load('read-only').digest[:12]}, ")
+    assert lines[2] == "  at worst, everyone who can connect reads others' secrets"
+    assert lines[3].startswith("    secrets: ")
     assert lines[-1].startswith("  no road to the host")
+
+
+def test_check_says_of_each_client_what_it_could_do_at_worst(sockproxy: Sockproxy, policy: Write) -> None:
+    path = policy("""\
+version: 1
+rules:
+  - {id: look, allow: GET /info}
+  - id: work
+    allow: POST /containers/create
+    grant: {privileged: any}
+    only: {container: x, volume: none, network: none}
+clients:
+  - {name: viewer, unix-user: 1, rules: look}
+  - {name: admin, unix-user: 2, rules: all}
+""")
+    lines = sockproxy("check", str(path)).stdout.splitlines()
+    assert lines[2:] == [
+        "  at worst, client `viewer` lists and looks at things, and no more",
+        f"    looks: {path}:3: rule `look` allows `GET /info`: it reads the engine's settings",
+        "  at worst, client `admin` becomes root on the host",
+        f"    road to the host: {path}:6: rule `work` grants `privileged: container`: a privileged container is root on the host",
+        f"    exhaustion: {path}:5: rule `work` makes containers: as many as it likes, without a limit of memory, cpus or pids",
+        f"    looks: {path}:3: rule `look` allows `GET /info`: it reads the engine's settings",
+    ]
+
+
+def test_check_warns_of_what_can_never_matter(sockproxy: Sockproxy, policy: Write) -> None:
+    path = policy("version: 1\nrules:\n  - {id: a, allow: GET /info, grant: {bind: /srv/**}}\n")
+    result = sockproxy("check", str(path))
+    assert result.exit_code == 0
+    assert f"  warning: {path}:3: rule `a` says `grant: bind`, which none of its endpoints can ask" in (
+        result.stdout.splitlines()
+    )
 
 
 def test_check_names_the_symbolic_link_of_a_writable_bind(sockproxy: Sockproxy) -> None:
     shown = sockproxy("check", "jenkins-agent").stdout
-    roads = [line for line in shown.splitlines() if line.startswith("  road to the host: ")]
+    roads = [line for line in shown.splitlines() if line.startswith("    road to the host: ")]
     assert any("can reach the whole host by a symbolic link" in road for road in roads)
     assert "no road to the host" not in shown
 
 
-def test_check_is_told_whether_links_are_seen(sockproxy: Sockproxy) -> None:
+def test_check_is_told_whether_links_are_seen(sockproxy: Sockproxy, policy: Write) -> None:
+    path = str(policy("version: 1\nrules: [{id: a, allow: POST /containers/create, grant: {bind: /srv/ci/**}}]\n"))
     for shown in (
-        sockproxy("check", "--host-root", "/host", "jenkins-agent").stdout,
-        sockproxy("check", "jenkins-agent", env={"SOCKPROXY_HOST_ROOT": "/host"}).stdout,
+        sockproxy("check", "--host-root", "/host", path).stdout,
+        sockproxy("check", path, env={"SOCKPROXY_HOST_ROOT": "/host"}).stdout,
     ):
         assert "one plants a link" not in shown
         assert "leaves `restart` free" in shown
-    assert "one plants a link" in sockproxy("check", "jenkins-agent", env={"SOCKPROXY_HOST_ROOT": ""}).stdout
+    assert "one plants a link" in sockproxy("check", path, env={"SOCKPROXY_HOST_ROOT": ""}).stdout
 
 
 def test_a_policy_is_not_taken_for_the_host_s_root(sockproxy: Sockproxy) -> None:

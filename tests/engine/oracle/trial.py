@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from sockproxy import judge
 from sockproxy.decide import decide
 from sockproxy.docker.inspectors import inspect
+from sockproxy.docker.inspectors.asked import MAY_ASK
 from sockproxy.errors import Refusal
 from sockproxy.model import Allow, Ask, Context, Forward, Missing
 from sockproxy.policy.load import load
@@ -166,6 +167,8 @@ class Trial:
                 context = replace(context, facts={**context.facts, **found})
         except Refusal as refusal:
             return Judged((), None, type(refusal).__name__)
+        beyond = {ask.kind for ask in inspection.asks} - MAY_ASK[operation.name]
+        assert not beyond, f"{each}\n=> the table of what {operation.name} may ask lacks {beyond}"
         if inspection.absent is not None:
             # The engine answers 404 too: that it does is a matter of comparing the two.
             return Judged(inspection.asks, None, "absent", f"sockproxy finds nothing there: {inspection.absent}")
