@@ -1,20 +1,21 @@
-"""Calls of the corpus as an audit log would have them: judged purely, and written by the audit log's own hand."""
+"""The corpus, judged purely with what its scene's engine would answer to look-ups, and written as an audit log would."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from sockproxy import judge
 from sockproxy.audit import VerdictWord, fragment
 from sockproxy.docker.call import Call
 from sockproxy.docker.operations import Operation
 from sockproxy.errors import Refusal
-from sockproxy.judge import call, early, judge, observe, recognise, refusal
-from sockproxy.model import Absent, Allow, Context, Deny, JsonObject, Missing, Needs, Observed, Request, WouldDeny
+from sockproxy.model import STAT, Absent, Allow, Context, Deny, JsonObject, Missing, Needs, Observed, Request, WouldDeny
 from sockproxy.policy.load import Client, Policy
-from tests.corpus import attacks, identity, legitimate, nonsense, pure_facts, pure_names, spell
-from tests.test_corpus import _unknown as unknown
+from tests.corpus import Call as LegitimateCall
+from tests.corpus import Line, attacks, identity, legitimate, nonsense, pure_facts, pure_names, spell
 
 NAMES = pure_names()
 FACTS = pure_facts()
@@ -42,30 +43,37 @@ class Judged:
     line: bytes
 
 
+def attack(line: Line) -> Sent:
+    """A line of the attacks or the nonsense, spelled out."""
+    body = line.payload(NAMES)
+    facts = dict(FACTS) | {spell(path, NAMES): Missing(404, "no such thing") for path in line.missing}
+    return Sent(line.id, line.method, spell(line.target, NAMES), line.sent_headers(body), body, facts)
+
+
+def call(sent: LegitimateCall) -> Sent:
+    """A call of a real client, spelled out."""
+    return Sent(sent.id, sent.method, spell(sent.target, NAMES), sent.headers, sent.body, FACTS)
+
+
 def corpus() -> Iterator[Sent]:
     """Every attack and every legitimate call that is judged purely."""
-    for line in (*attacks(), *nonsense()):
-        if not line.edge:
-            body = line.payload(NAMES)
-            facts = dict(FACTS) | {spell(path, NAMES): Missing(404, "no such thing") for path in line.missing}
-            yield Sent(line.id, line.method, spell(line.target, NAMES), line.sent_headers(body), body, facts)
-    for sent in legitimate():
-        yield Sent(sent.id, sent.method, spell(sent.target, NAMES), sent.headers, sent.body, FACTS)
+    yield from (attack(line) for line in (*attacks(), *nonsense()) if not line.edge)
+    yield from map(call, legitimate())
 
 
-def judged(sent: Sent, policy: Policy, judging: Judging = judge) -> Judged:
+def judged(sent: Sent, policy: Policy, judging: Judging = judge.judge) -> Judged:
     """Judge one, and write its line."""
     context = Context(engine_version=(1, 51), own_container=identity("own"))
     raw = [(name.encode(), value.encode()) for name, value in sent.headers.items()]
     request: Request | None = None
     operation: Operation | None = None
     try:
-        request, operation, params = recognise(sent.method.encode(), sent.target.encode(), raw)
-        verdict = early(request, operation, policy, context, None) or _decided(
+        request, operation, params = judge.recognise(sent.method.encode(), sent.target.encode(), raw)
+        verdict = judge.early(request, operation, policy, context, None) or _decided(
             request, operation, params, sent, policy, context, judging
         )
     except Refusal as error:
-        verdict = refusal(error)
+        verdict = judge.refusal(error)
     return Judged(verdict, written(verdict, request, operation, policy))
 
 
@@ -79,14 +87,26 @@ def _decided(
     judging: Judging,
 ) -> Observed:
     streamed = operation.body in ("tar", "stream") and request.header("content-type") != "application/json"
-    the_call = call(request, operation, params, None if streamed else sent.body, policy, context)
+    the_call = judge.call(request, operation, params, None if streamed else sent.body, policy, context)
     for _ in range(6):
         result = judging(the_call, policy, context, None)
         if not isinstance(result, Needs):
             return result
-        known = {path: sent.facts.get(path, unknown(path)) for path in result.paths}
+        known = {path: sent.facts.get(path, _unknown(path)) for path in result.paths}
         context = replace(context, facts={**context.facts, **known})
     raise AssertionError("look-ups without end")
+
+
+def _unknown(path: str) -> JsonObject | Missing:
+    """What the scene has not: a network or volume of that name is there, and a container or an id is not."""
+    if path.startswith(STAT):
+        return {}  # no link, wherever one looks
+    noun, name = path.split("/")[1:3]
+    if noun == "networks" and re.fullmatch("[0-9a-f]+", name) is None:
+        return {"Name": name, "Id": identity(name)}
+    if noun == "volumes":
+        return {"Name": name, "Driver": "local"}
+    return Missing(404, "no such thing")
 
 
 WORDS: dict[type, VerdictWord] = {Allow: "allow", Deny: "deny", Absent: "absent", WouldDeny: "would_deny"}
@@ -111,6 +131,3 @@ def written(verdict: Observed, request: Request | None, operation: Operation | N
     )
     head = b'{"time":"2026-01-31T12:00:00.123Z","id":"5f0c2a9e00000001","event":"request","peer":"172.20.0.4:51234",'
     return head + told + b',"status":null,"bytes_in":null,"bytes_out":null,"seconds":null}\n'
-
-
-__all__ = ["Judged", "Sent", "corpus", "judged", "observe", "written"]

@@ -7,17 +7,12 @@ that nothing stands in front of is tried in ``tests/engine/test_attacks_on_bare_
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sockproxy.errors import Refusal
-from sockproxy.judge import call, early, judge, recognise, refusal
-from sockproxy.model import STAT, Absent, Allow, Context, Deny, JsonObject, Missing, Needs
+from sockproxy.model import Allow, Deny
 from sockproxy.policy.load import Policy, load
 from tests.corpus import (
     CLASSES,
@@ -26,17 +21,15 @@ from tests.corpus import (
     Call,
     Line,
     attacks,
-    identity,
     legitimate,
     nonsense,
-    pure_facts,
     pure_names,
     spell,
     spelled,
 )
+from tests.recording import attack, call, judged
 
 NAMES = pure_names()
-FACTS = pure_facts()
 JUDGED = [line for line in (*attacks(), *nonsense()) if not line.edge]
 
 
@@ -45,54 +38,9 @@ def policy() -> Policy:
     return load(POLICY)
 
 
-def facts_of(line: Line) -> dict[str, JsonObject | Missing]:
-    facts: dict[str, JsonObject | Missing] = dict(FACTS)
-    return facts | {spell(path, NAMES): Missing(404, "no such thing") for path in line.missing}
-
-
-def verdict(
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    policy: Policy,
-    facts: Mapping[str, JsonObject | Missing],
-) -> Deny | Allow | Absent:
-    context = Context(engine_version=(1, 51), own_container=identity("own"))
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    try:
-        request, operation, params = recognise(method.encode(), target.encode(), raw)
-        if (denied := early(request, operation, policy, context, None)) is not None:
-            return denied
-        streamed = operation.body in ("tar", "stream") and request.header("content-type") != "application/json"
-        the_call = call(request, operation, params, None if streamed else body, policy, context)
-        for _ in range(6):
-            result = judge(the_call, policy, context, None)
-            if not isinstance(result, Needs):
-                return result
-            known = {path: facts.get(path, _unknown(path)) for path in result.paths}
-            context = replace(context, facts={**context.facts, **known})
-    except Refusal as error:
-        return refusal(error)
-    raise AssertionError("look-ups without end")
-
-
-def _unknown(path: str) -> JsonObject | Missing:
-    """What the scene has not: a network or volume of that name is there, and a container or an id is not."""
-    if path.startswith(STAT):
-        return {}  # no link, wherever one looks
-    noun, name = path.split("/")[1:3]
-    if noun == "networks" and re.fullmatch("[0-9a-f]+", name) is None:
-        return {"Name": name, "Id": identity(name)}
-    if noun == "volumes":
-        return {"Name": name, "Driver": "local"}
-    return Missing(404, "no such thing")
-
-
 @pytest.mark.parametrize("line", JUDGED, ids=lambda line: line.id)
 def test_every_attack_is_refused(line: Line, policy: Policy) -> None:
-    body = line.payload(NAMES)
-    result = verdict(line.method, spell(line.target, NAMES), line.sent_headers(body), body, policy, facts_of(line))
+    result = judged(attack(line), policy).verdict
     assert isinstance(result, Deny), result
     assert result.message.isprintable()
     if line.code:
@@ -136,8 +84,7 @@ def test_a_line_says_why_it_is_refused(line: Line) -> None:
 
 @pytest.mark.parametrize("sent", legitimate(), ids=lambda sent: sent.id)
 def test_every_call_of_a_real_client_passes(sent: Call, policy: Policy) -> None:
-    target = spell(sent.target, NAMES)
-    result = verdict(sent.method, target, sent.headers, sent.body, policy, FACTS)
+    result = judged(call(sent), policy).verdict
     assert isinstance(result, Allow), result
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from sockproxy.cli.options import DEFAULT_LISTEN, Several, engine_option
+from sockproxy.cli.options import Several, client_option, engine_option, listen_option
 from sockproxy.cli.trailing import Trailing, trailing_command
 from sockproxy.errors import ConfigurationError
 
@@ -28,17 +28,7 @@ _SHOWN: Final = 10
 @click.command(cls=Trailing)
 @click.argument("files", nargs=-1, metavar="[AUDIT-FILE|-]... | [-- COMMAND...]", type=click.Path())
 @engine_option("Without files: the engine to stand in front of, observing, while clients work.")
-@click.option(
-    "--listen",
-    multiple=True,
-    type=Several(),
-    metavar="tcp://HOST:PORT|unix://PATH",
-    default=(DEFAULT_LISTEN,),
-    envvar="SOCKPROXY_LISTEN",
-    show_default=True,
-    show_envvar=True,
-    help="Without files: where clients connect. Repeatable; in the variable, spaces or commas stand between.",
-)
+@listen_option
 @click.option(
     "--audit",
     multiple=True,
@@ -48,13 +38,7 @@ _SHOWN: Final = 10
     show_envvar=True,
     help="Without files: keep the audit lines, too, to learn from them again.",
 )
-@click.option(
-    "--client",
-    metavar="NAME",
-    envvar="SOCKPROXY_CLIENT",
-    show_envvar=True,
-    help="Learn from the calls of this client alone.",
-)
+@client_option("Learn from the calls of this client alone.")
 @click.option(
     "--name",
     default="learned",

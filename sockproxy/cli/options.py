@@ -140,6 +140,19 @@ audit_option = click.option(
     help="Where the audit log goes; `-` is standard output. Repeatable, as --listen.",
 )
 
+
+def client_option(words: str) -> Callable[[Any], Any]:
+    """One of the policy's clients, with the help that the verb gives it."""
+    return click.option(
+        "--client",
+        metavar="NAME",
+        shell_complete=completers.clients,
+        envvar="SOCKPROXY_CLIENT",
+        show_envvar=True,
+        help=words,
+    )
+
+
 own_container_option = click.option(
     "--own-container",
     metavar="NAME|ID",

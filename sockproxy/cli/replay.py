@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from sockproxy.cli import completers
-from sockproxy.cli.options import policy_option
+from sockproxy.cli.options import client_option, policy_option
 from sockproxy.cli.screen import shortened, table, width
 from sockproxy.errors import ConfigurationError
 from sockproxy.printable import printable
@@ -47,14 +46,7 @@ _TITLES: Final[tuple[tuple[Change, str], ...]] = (
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE|-]...", type=click.Path())
 @policy_option
-@click.option(
-    "--client",
-    metavar="NAME",
-    shell_complete=completers.clients,
-    envvar="SOCKPROXY_CLIENT",
-    show_envvar=True,
-    help="Judge every call as this client's; else the recorded address says whose it was.",
-)
+@client_option("Judge every call as this client's; else the recorded address says whose it was.")
 @click.option("--json", "as_json", is_flag=True, envvar="SOCKPROXY_JSON", show_envvar=True, help="Print JSON.")
 def replay(files: tuple[str, ...], policy: str, client: str | None, as_json: bool) -> None:
     """Judge the calls of audit files (also .gz) again, under another policy, and sum up what would change.
