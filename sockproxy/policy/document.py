@@ -68,6 +68,10 @@ class Mapping:
                 return value
         return None
 
+    def place_of(self, key: str) -> Place:
+        """Where a key stands; the mapping's own place where it has no such key."""
+        return next((name.place for name, _ in self.entries if name.text == key), self.place)
+
 
 Node: TypeAlias = Scalar | Sequence | Mapping
 

@@ -20,7 +20,7 @@ _FOLDERS: Final = re.compile(r"(?:/\*\*)+(?=/\*\*)")
 
 def glob(text: str) -> Matcher:
     """A matcher of whole values."""
-    text = _plain(text)
+    text = plain(text)
     if "*" not in text:
         return text.__eq__
     if "/**/" not in text and text.count("**") == 1 and text.count("*") == 2:
@@ -32,7 +32,7 @@ def glob(text: str) -> Matcher:
 
 def path_glob(text: str) -> Matcher:
     """A glob of cleaned absolute paths: ``/dir/**`` takes in the folder itself."""
-    text = _plain(text)
+    text = plain(text)
     base = text.removesuffix("/**")
     if base in ("", text):
         return glob(text)
@@ -42,7 +42,7 @@ def path_glob(text: str) -> Matcher:
     return lambda value: folder(value) or below(value)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One spelling of what means the same: ``***`` is ``**``, ``/**/**`` is ``/**``."""
     return _FOLDERS.sub("", _RUNS.sub("**", text))
 

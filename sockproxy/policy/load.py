@@ -131,7 +131,7 @@ class _Parts:
     tests: list[PolicyTest] = field(default_factory=list)
     api: tuple[Version, Version] = (OLDEST_VERSION, NEWEST_VERSION)
     ids: frozenset[str] = frozenset()
-    observe: bool = False
+    observe: Place | None = None
 
 
 class _Loader:
@@ -160,7 +160,7 @@ class _Loader:
         self._version(document)
         parts.name = self._word_of(document, "name") or parts.name
         parts.about = self._text_of(document, "about")
-        parts.observe = self._observe(document) is True
+        parts.observe = document.place_of("mode") if self._observe(document) else None
         self._extend(document, parts, file, stack)
         self._rules(document, parts, file)
         parts.api = self._api(document)

@@ -18,6 +18,7 @@ from typing import Final
 
 from sockproxy.docker.asks import Kind
 from sockproxy.model import Ask
+from sockproxy.policy.globs import plain
 from sockproxy.policy.patterns import (
     DEVICE_RULE,
     PUBLISH,
@@ -48,6 +49,7 @@ def paths_meet(one: str, other: str) -> bool:
 
 
 def _folders(text: str) -> tuple[str, ...]:
+    text = plain(text)
     folder = text.removesuffix("/**")
     return (text, folder) if folder not in ("", text) else (text,)
 
@@ -59,7 +61,7 @@ _FORKS: Final = 4
 
 def _plain(text: str) -> list[tuple[str, ...]]:
     """The tokens of a glob, once for each way in which its `/**/` may be none or some folders."""
-    first, *rest = re.sub(r"(?:/\*\*)+(?=/\*\*)", "", re.sub(r"\*\*+", "**", text)).split("/**/")
+    first, *rest = plain(text).split("/**/")
     spellings = [first]
     for at, part in enumerate(rest):
         joints = ("/", "/**/") if at < _FORKS else ("/**/",)

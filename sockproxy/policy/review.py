@@ -105,7 +105,7 @@ def _sheet(policy: Policy, client: Client | None, given: Given) -> Sheet:
     found = tuple(each for each in findings(given) if each.level is not Level.NOTHING)
     if not policy.observes(client):
         return Sheet(who, found)
-    place = policy.source if client is None else str(client.place)
+    place = str(policy.observe if client is None or client.observe is None else client.place)
     why = "what no rule allows goes on too, and is only recorded"
     return Sheet(who, (Finding(Level.ROOT, place, "", "`mode: observe`", why, road=True), *found))
 

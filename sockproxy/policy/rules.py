@@ -151,7 +151,7 @@ class Policy:
         api_max: Version,
         tests: tuple[PolicyTest, ...],
         warnings: tuple[str, ...],
-        observe: bool = False,
+        observe: Place | None = None,
     ) -> None:
         self.name: Final = name
         self.about: Final = about
@@ -166,7 +166,8 @@ class Policy:
         self.api_max: Final = api_max
         self.tests: Final = tests
         self.observe: Final = observe
-        """Whether what a rule would refuse goes on and is only recorded, but for clients that say otherwise."""
+        """Where it says that what a rule would refuse goes on and is only recorded, but for clients that say otherwise;
+        None where it says no such thing."""
         self.warnings: Final = warnings
         """What is no mistake, and yet looks like one."""
         self._denies = _by_operation(deny_rules)
@@ -210,7 +211,7 @@ class Policy:
 
     def observes(self, client: Client | None) -> bool:
         """Whether what a rule would refuse to this client goes on and is only recorded."""
-        return self.observe if client is None or client.observe is None else client.observe
+        return self.observe is not None if client is None or client.observe is None else client.observe
 
     @property
     def modes(self) -> frozenset[Mode]:

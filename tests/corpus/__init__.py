@@ -375,16 +375,16 @@ def _call(client: str, given: dict[str, Any]) -> Call:
         for word, other in given.get("instead", {}).items():
             text = text.replace(f'"{word}"', f'"{other}"')
         recorded = json.loads(text)
-        body = json.dumps(_changed(recorded[given["recorded"]], given.get("with", {}))).encode()
+        body = json.dumps(changed(recorded[given["recorded"]], given.get("with", {}))).encode()
     headers = {"Host": "docker"}
     if body is not None:
         headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
     return Call(client, given["name"], method, target, headers | given.get("headers", {}), body)
 
 
-def _changed(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def changed(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(value)
     for key, change in changes.items():
         old = result.get(key)
-        result[key] = _changed(old, change) if isinstance(old, dict) and isinstance(change, dict) and change else change
+        result[key] = changed(old, change) if isinstance(old, dict) and isinstance(change, dict) and change else change
     return result

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sockproxy.policy import presets
 from tests.engine.disposable import Engine, discover
 from tests.engine.docker_cli import Docker, docker_config
 from tests.engine.proxies import POLICIES, Proxy, running
@@ -36,6 +37,12 @@ def proxy_for() -> Iterator[Callable[[Engine, str], Proxy]]:
             return started[engine, policy]
 
         yield proxy
+
+
+@pytest.fixture
+def behind(engine: Engine, proxy_for: Callable[[Engine, str], Proxy]) -> Callable[[str], Proxy]:
+    """``behind("dozzle")``: the proxy in front of the engine with that preset, as it is shipped."""
+    return lambda preset: proxy_for(engine, str(presets.folder() / preset))
 
 
 @pytest.fixture(scope="session")

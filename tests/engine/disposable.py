@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket as sockets
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,10 @@ class Engine:
         """Its dockerd's process id, to find its network by."""
         return int((self.root / "srv/docker.pid").read_text())
 
+    def sees(self, path: str) -> Path:
+        """Where a path of the engine's is from here: it has mounts of its own, /run among them."""
+        return Path(f"/proc/{self.pid}/root{path}")
+
     def client(self) -> httpx.Client:
         """Asks the bare engine, past every proxy."""
         return httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://engine", timeout=30)
@@ -94,6 +99,23 @@ class Engine:
                 client.delete(
                     f"/{noun}/{name}", params={"force": "1", "v": "1"} if noun == "containers" else {"force": "1"}
                 )
+
+    @contextmanager
+    def swept(self, *paths: str) -> Iterator[None]:
+        """Whatever the block makes is gone at its end, and so is what was made below these paths of the engine's: it makes
+        the folder of a bind that is not there, parents included."""
+        made = [_missing(self.sees(path)) for path in paths if not self.sees(path).exists()]
+        try:
+            yield
+        finally:
+            self.sweep()
+            for path in made:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _missing(path: Path) -> Path:
+    """The first on the way to a path that is not there."""
+    return next(each for each in (*reversed(path.parents), path) if not each.exists())
 
 
 def _ours(labels: Mapping[str, str] | None, *names: str) -> bool:

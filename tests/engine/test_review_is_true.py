@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from sockproxy.policy import presets
+from sockproxy.policy.document import Place
 from sockproxy.policy.harm import Finding, Level
 from sockproxy.policy.load import Policy, Rule, load
 from sockproxy.policy.patterns import image_parts
@@ -76,6 +77,10 @@ def way_of(rule: Rule, name: str) -> Way:
     return way
 
 
+ANY = Rule(id="", place=Place("", 0, 0), operations=frozenset())
+"""What a policy that only observes asks of containers: nothing."""
+
+
 @dataclass
 class Stage:
     """One preset in front of one engine, and somebody else's container beside it."""
@@ -89,7 +94,7 @@ class Stage:
 
     @property
     def rule(self) -> Rule:
-        return next(rule for rule in self.policy.rules if rule.id == self.finding.rule)
+        return next((rule for rule in self.policy.rules if rule.id == self.finding.rule), ANY)
 
     @property
     def maker(self) -> Rule | None:
@@ -271,6 +276,7 @@ Attempt = Callable[[Stage], None]
 
 ATTEMPTS: tuple[tuple[Level, str, Attempt], ...] = (
     (Level.ROOT, "grants `privileged: container`", root_by_privilege),
+    (Level.ROOT, "`mode: observe`", root_by_privilege),
     (Level.ROOT, "/**`, writable", root_by_a_link),
     (Level.HOST, "grants `namespace: network=host`", host_by_its_network),
     (Level.WRITES, "`, writable", writes_what_is_bound),

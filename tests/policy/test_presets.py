@@ -28,7 +28,8 @@ from sockproxy.policy.patterns import cut_suffixes
 from sockproxy.policy.review import review
 from sockproxy.rehearse import run, stand_in, verdict_on
 from tests.corpus import Line, spell, spelled
-from tests.test_corpus import JUDGED, NAMES, facts_of, verdict
+from tests.recording import attack, judged
+from tests.test_corpus import JUDGED, NAMES
 
 GIVEN: Mapping[str, Mapping[str, str]] = {
     "act": {"namespace: network=host": "what act asks for unless it is run with --network"},
@@ -249,8 +250,7 @@ def _words_of_what_passed(line: Line, policy: Policy) -> tuple[str, ...]:
 
     A refusal because the attack's container has another name is none: whoever has the preset picks the right name.
     """
-    body = line.payload(NAMES)
-    result = verdict(line.method, spell(line.target, NAMES), line.sent_headers(body), body, policy, facts_of(line))
+    result = judged(attack(line), policy).verdict
     asks = tuple(spelled(list(line.asks), NAMES))
     if isinstance(result, Deny):
         refused = {str(ask) for ask in result.refused}

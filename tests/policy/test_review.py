@@ -286,7 +286,7 @@ def test_who_is_only_observed_does_whatever_it_asks() -> None:
     (sheet,) = review(loads(look + "mode: observe\n", "p.yaml")).sheets
     assert sheet.lines[:2] == (
         "at worst, everyone who can connect becomes root on the host",
-        "  road to the host: p.yaml: `mode: observe`: what no rule allows goes on too, and is only recorded",
+        "  road to the host: p.yaml:3: `mode: observe`: what no rule allows goes on too, and is only recorded",
     )
     clients = (
         "clients:\n  - {name: a, unix-user: 1, rules: all, mode: observe}\n  - {name: b, unix-user: 2, rules: all}\n"
