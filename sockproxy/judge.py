@@ -82,8 +82,8 @@ def _read(request: Request, operation: Operation, body: bytes) -> Json:
     # dockerode and testcontainers-node repeat every option in the body of these rows (docker-modem, `dial`);
     # the engine reads none, so none is forwarded. Anywhere else a body is a way to be understood differently:
     # engines up to 25 apply one on `start` below API 1.24 (moby v20.10, container_routes.go:187).
-    # An object without a key says nothing; Ansible's community.docker sends one with every POST that has no options, and
-    # engines take one on `start`, too (the same line: what is shorter than seven bytes can be no HostConfig).
+    # An object without a key says nothing; Ansible's community.docker sends one with every POST that has no options,
+    # and engines take one on `start`, too (the same line: what is shorter than seven bytes can be no HostConfig).
     if _says_json(request) and (json_body.parse(body) == {} or operation.echo):
         return None
     raise Malformed(f"{operation.method} {operation.template} takes no body")

@@ -17,13 +17,18 @@ LAYERS: list[set[str]] = [
     {"model", "redaction"},
     {"docker"},
     {"policy"},
+    {"classic", "compose"},
     {"decide"},
     {"judge"},
     {"audit", "metrics", "rehearse", "standin"},
+    {"records"},
+    {"learn", "replay"},
     {"proxy", "admin"},
-    {"cli", "__main__"},
+    {"dryrun"},
+    {"doctor"},
+    {"cli", "__main__", "pytest_plugin"},
 ]
-PURE = {"errors", "printable", "model", "redaction", "docker", "policy", "decide", "judge"}
+PURE = {"errors", "printable", "model", "redaction", "docker", "policy", "classic", "compose", "decide", "judge"}
 IMPURE_MODULES = {
     "asyncio",
     "logging",

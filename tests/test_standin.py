@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import stat
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ import pytest
 
 from sockproxy.standin import World, serving
 from sockproxy.standin.process import KEPT, Process
+from sockproxy.standin.wire import Spoken
 from sockproxy.standin.world import MOST
 
 
@@ -67,17 +69,17 @@ async def test_its_socket_is_its_owners_alone_and_goes_with_it(tmp_path: Path) -
 
 async def test_ping_and_version_say_what_clients_negotiate_with(standin: Standin) -> None:
     ping = await standin.http.get("/_ping")
-    assert (ping.text, ping.headers["api-version"], ping.headers["ostype"]) == ("OK", "1.47", "linux")
+    assert (ping.text, ping.headers["api-version"], ping.headers["ostype"]) == ("OK", "1.51", "linux")
     assert (await standin.http.head("/_ping")).text == ""
     version = (await standin.http.get("/v1.24/version")).json()
-    assert (version["ApiVersion"], version["MinAPIVersion"]) == ("1.47", "1.24")
+    assert (version["ApiVersion"], version["MinAPIVersion"]) == ("1.51", "1.24")
     assert version["Platform"]["Name"] == "sockproxy's stand-in"
 
 
 @pytest.mark.parametrize(
     ("prefix", "words"),
     [
-        ("/v1.99", "client version 1.99 is too new. Maximum supported API version is 1.47"),
+        ("/v1.99", "client version 1.99 is too new. Maximum supported API version is 1.51"),
         ("/v1.12", "client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your"),
     ],
 )
@@ -322,3 +324,107 @@ async def test_a_real_client_finds_its_way(standin: Standin) -> None:
             client.close()
 
     assert await asyncio.to_thread(work) == (b"hello\n", 143, ["db", "web"])
+
+
+async def test_what_goes_in_as_a_tar_is_taken_and_nothing_comes_out(standin: Standin) -> None:
+    http = standin.http
+    stat = await http.head("/containers/web/archive?path=/tmp")
+    told = json.loads(base64.b64decode(stat.headers["x-docker-container-path-stat"]))
+    assert (told["name"], told["mode"] >> 31, told["linkTarget"]) == ("tmp", 1, "")
+    assert (await http.head("/containers/web/archive?path=/tmp/a.txt")).status_code == 404
+    assert (await http.put("/containers/web/archive?path=/tmp", content=b"tar")).status_code == 200
+    for path in ("/containers/web/archive?path=/etc", "/containers/web/export", "/images/get", "/images/busybox/get"):
+        reply = await http.get(path)
+        assert (reply.status_code, reply.json()["message"]) == (501, "the stand-in has no files to give")
+    assert "loaded nothing" in (await http.post("/images/load", content=b"tar")).text
+
+
+async def test_commits_and_imports_give_names(standin: Standin) -> None:
+    http = standin.http
+    made = (await http.post("/commit?container=web&repo=kept&tag=1", json={})).json()["Id"]
+    assert (await http.get("/images/kept:1/json")).json()["Id"] == made
+    assert (await http.post("/commit?container=gone", json={})).status_code == 404
+    assert (await http.post("/images/create?fromSrc=-&repo=imported", content=b"tar")).status_code == 200
+    assert (await http.get("/images/imported/json")).status_code == 200
+
+
+async def test_a_health_check_is_passed(standin: Standin) -> None:
+    await create(standin, "sick", "sleep", "9", Healthcheck={"Test": ["CMD", "true"]})
+    state = (await standin.http.get("/containers/sick/json")).json()["State"]
+    assert state["Health"]["Status"] == "healthy"
+    assert "Health" not in (await standin.http.get("/containers/web/json")).json()["State"]
+
+
+async def test_lists_of_images_networks_and_volumes_know_filters(standin: Standin) -> None:
+    http = standin.http
+    await http.post("/networks/create", json={"Name": "front", "Labels": {"team": "a"}})
+
+    async def names(path: str) -> list[str]:
+        found = (await http.get(path)).json()
+        return [each["Name"] for each in (found["Volumes"] if isinstance(found, dict) else found)]
+
+    assert await names('/networks?filters={"label":["team=a"]}') == ["front"]
+    assert await names('/networks?filters={"name":{"fro":true}}') == ["front"]
+    assert await names('/networks?filters={"driver":["host"]}') == ["host"]
+    assert await names('/volumes?filters={"name":["nothing"]}') == []
+    assert await names('/volumes?filters={"name":["shop"]}') == ["shop_data"]
+    found = (await http.get('/images/json?filters={"reference":{"nginx:1.27":true}}')).json()
+    assert [each["RepoTags"] for each in found] == [["nginx:1.27"]]
+
+
+async def test_prunes_say_what_they_removed(standin: Standin) -> None:
+    made = await create(standin, "idle")
+    pruned = (await standin.http.post("/containers/prune")).json()
+    assert pruned == {"ContainersDeleted": [made], "SpaceReclaimed": 0}
+    for noun, key in (("images", "ImagesDeleted"), ("networks", "NetworksDeleted"), ("volumes", "VolumesDeleted")):
+        assert (await standin.http.post(f"/{noun}/prune")).json()[key] is None
+
+
+async def test_one_sample_of_stats_and_the_stream_ends(standin: Standin) -> None:
+    (sample,) = [json.loads(line) for line in (await standin.http.get("/containers/web/stats")).text.splitlines()]
+    assert (sample["name"], sample["pids_stats"]["current"]) == ("/web", 1)
+
+
+async def test_an_update_is_seen_by_the_next_inspect(standin: Standin) -> None:
+    assert (await standin.http.post("/containers/web/update", json={"Memory": 1 << 26})).json() == {"Warnings": None}
+    assert (await standin.http.get("/containers/web/json")).json()["HostConfig"]["Memory"] == 1 << 26
+
+
+async def test_a_swarm_is_made_used_and_left(standin: Standin) -> None:
+    http = standin.http
+    assert (await http.get("/services")).status_code == 503
+    assert 'Use "docker swarm init"' in (await http.get("/swarm")).json()["message"]
+    node = (await http.post("/swarm/init", json={})).json()
+    assert (await http.post("/swarm/init", json={})).status_code == 503
+    assert (await http.get("/info")).json()["Swarm"]["LocalNodeState"] == "active"
+    assert (await http.get(f"/nodes/{node}")).json()["Spec"]["Role"] == "manager"
+    made = await http.post(
+        "/services/create", json={"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}}
+    )
+    service = made.json()["ID"]
+    assert (await http.post("/services/create", json={"Name": "web"})).status_code == 409
+    assert (await http.get("/services/web")).json()["ID"] == service
+    (task,) = (await http.get("/tasks")).json()
+    assert (task["ServiceID"], task["Status"]["State"]) == (service, "running")
+    assert (await http.post("/secrets/create", json={"Name": "key", "Data": "aHVudGVyMg=="})).status_code == 201
+    assert "Data" not in (await http.get("/secrets/key")).json()["Spec"]
+    assert (await http.delete("/services/web")).status_code == 200
+    assert (await http.get("/services/web")).status_code == 404
+    assert (await http.post("/swarm/leave")).status_code == 200
+    assert (await http.get("/services")).status_code == 503
+
+
+async def test_the_versions_that_are_spoken_can_be_others(tmp_path: Path) -> None:
+    socket = tmp_path / "engine.sock"
+    async with serving(socket, World(Spoken("1.41", "1.12"))):
+        transport = httpx.AsyncHTTPTransport(uds=str(socket))
+        async with httpx.AsyncClient(transport=transport, base_url="http://docker") as http:
+            assert (await http.get("/_ping")).headers["api-version"] == "1.41"
+            assert (await http.get("/v1.12/version")).json()["MinAPIVersion"] == "1.12"
+            assert (await http.get("/v1.42/version")).status_code == 400
+
+
+async def test_buildkits_tunnel_is_refused_in_words(standin: Standin) -> None:
+    for path in ("/session", "/grpc"):
+        reply = await standin.http.post(path)
+        assert (reply.status_code, "cannot act out BuildKit" in reply.json()["message"]) == (501, True)

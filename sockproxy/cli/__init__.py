@@ -1,9 +1,11 @@
 """The command line: one file per verb.
 
     run       start the proxy                    check    a policy's mistakes, and what it gives away
-    explain   one request's verdict, ask by ask  test     the tests that stand in policies
+    explain   what a policy says, ask by ask     test     the tests that stand in policies
     presets   the policies that come along       health   for HEALTHCHECK
-    demo      see it at work
+    demo      see it at work                     schema   for editors
+    doctor    what is wrong, and how to fix it   completion   for shells
+    replay    an audit log under another policy  migrate  from another proxy
 
 Exit codes: 0 fine, 1 refused, not healthy or tests failed, 2 a mistake in the usage, the configuration or a policy.
 
@@ -18,18 +20,24 @@ import click
 
 from sockproxy import __version__
 from sockproxy.cli.check import check
+from sockproxy.cli.completion import completion
 from sockproxy.cli.demo import demo
+from sockproxy.cli.doctor import doctor
 from sockproxy.cli.explain import explain
 from sockproxy.cli.health import health
+from sockproxy.cli.learn import learn
+from sockproxy.cli.migrate import migrate
 from sockproxy.cli.presets import presets
+from sockproxy.cli.replay import replay
 from sockproxy.cli.run import run
+from sockproxy.cli.schema import schema
 from sockproxy.cli.screen import say_no_colour
 from sockproxy.cli.test import test
-from sockproxy.errors import ConfigurationError, PolicyError
+from sockproxy.errors import ComposeError, ConfigurationError, PolicyError
 
 __all__ = ["main"]
 
-VERBS: Final = (run, check, explain, test, presets, health, demo)
+VERBS: Final = (run, check, explain, test, learn, replay, presets, migrate, doctor, health, schema, completion, demo)
 """In the order of `--help`."""
 
 
@@ -44,7 +52,7 @@ class Verbs(click.Group):
         """Run a verb; exit code 2 with the reasons, a line each, where it cannot start."""
         try:
             return super().invoke(ctx)
-        except PolicyError as error:
+        except (PolicyError, ComposeError) as error:
             click.echo(str(error), err=True)
         except ConfigurationError as error:
             click.echo(f"sockproxy: {error}", err=True)

@@ -1,49 +1,29 @@
-"""`sockproxy explain`: one request's verdict, ask by ask."""
+"""`sockproxy explain`: what a policy says to a request, a command, a compose file or last week's traffic, and why."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from sockproxy.cli.options import Lines, host_root_option, policy_option
-from sockproxy.cli.screen import table
-from sockproxy.docker.asks import KINDS
-from sockproxy.errors import ConfigurationError, EngineDown, Refusal
-from sockproxy.model import HOST, Absent, Allow, Ask, Context, Deny, JsonObject, Missing, Verdict
-from sockproxy.printable import printable
+from sockproxy.cli import completers
+from sockproxy.cli.options import Lines, Seconds, host_root_option, policy_option
+from sockproxy.cli.trailing import Trailing, trailing_command
+from sockproxy.errors import Malformed, Refusal
 
 if TYPE_CHECKING:
+    from sockproxy.cli.judging import Knowledge
     from sockproxy.docker.operations import Operation
-    from sockproxy.policy.load import Client, DenyRule, Policy, Rule
-
-    Answer = Callable[[str], JsonObject | Missing]
-
-_COLOURS: Final = {"yes": "green", "NO": "red"}
+    from sockproxy.model import Verdict
+    from sockproxy.policy.load import Client, Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One ask, and what the policy says to it."""
-
-    ask: Ask
-    covered: bool
-    by: str
-    """What covers it, or what is missing."""
-    place: str
-    """``file:line`` of that, empty where nothing in a file speaks of it."""
-
-
-@click.command()
+@click.command(cls=Trailing)
+@click.argument("names", nargs=-1, metavar="[FILE|-]... | [-- COMMAND...]", type=click.Path())
 @policy_option
 @click.option(
     "--request",
     "asked",
-    required=True,
     metavar="'METHOD PATH'",
     envvar="SOCKPROXY_REQUEST",
     show_envvar=True,
@@ -70,6 +50,7 @@ class Finding:
 @click.option(
     "--client",
     metavar="NAME",
+    shell_complete=completers.clients,
     envvar="SOCKPROXY_CLIENT",
     show_envvar=True,
     help="Which of the policy's clients asks.",
@@ -90,41 +71,143 @@ class Finding:
     show_envvar=True,
     help='JSON: what look-ups are answered, as in a policy\'s tests: {"/containers/db/json": {"Name": "/db"}}.',
 )
+@click.option(
+    "--engine-version",
+    "version",
+    metavar="VERSION",
+    envvar="SOCKPROXY_ENGINE_VERSION",
+    show_envvar=True,
+    help="Of a command: the API version that the pretended engine speaks, such as 1.41; with --engine, that one's.",
+)
 @host_root_option
+@click.option(
+    "-p",
+    "--project-name",
+    metavar="NAME",
+    default="",
+    envvar="SOCKPROXY_PROJECT_NAME",
+    show_envvar=True,
+    help="Of a compose file: the project's name, as docker compose has it.",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    type=Lines(),
+    metavar="NAME",
+    envvar="SOCKPROXY_PROFILE",
+    show_envvar=True,
+    help="Of a compose file: a profile whose services are started too. Repeatable; in the variable, a line each.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(),
+    metavar="FILE",
+    envvar="SOCKPROXY_ENV_FILE",
+    show_envvar=True,
+    help="Of a compose file: variables, beside those of the environment.",
+)
+@click.option(
+    "--timeout",
+    "seconds",
+    type=Seconds(),
+    default=30.0,
+    envvar="SOCKPROXY_EXPLAIN_TIMEOUT",
+    show_default=True,
+    show_envvar=True,
+    help="Of a command: seconds after which it is ended.",
+)
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    envvar="SOCKPROXY_QUIET",
+    show_envvar=True,
+    help="Of a command: leave out what it said itself.",
+)
 @click.option("--json", "as_json", is_flag=True, envvar="SOCKPROXY_JSON", show_envvar=True, help="Print JSON.")
 def explain(
+    names: tuple[str, ...],
     policy: str,
-    asked: str,
+    asked: str | None,
     body: IO[bytes] | None,
     headers: tuple[str, ...],
     client: str | None,
     engine: str | None,
     facts: IO[bytes] | None,
+    version: str | None,
     host_root: str | None,
+    project_name: str,
+    profiles: tuple[str, ...],
+    env_file: str | None,
+    seconds: float,
+    quiet: bool,
     as_json: bool,
 ) -> None:
-    """Judge one request, and say why: what it asks, what covers each ask and where, and what is missing.
+    """Say what a policy answers, and why: what is asked, what covers each ask and where, and what is missing.
+
+    \b
+    --request …     one request
+    -- COMMAND      the docker command, compose, whatever honours DOCKER_HOST: it is run, against an engine that is
+                    pretended, so that nothing is made; every call that it makes is judged
+    FILE…           compose files, a request as it goes over the wire, or an audit log (as `sockproxy replay` reads it)
 
     Nothing is forwarded. Exit codes: 0 allowed, 1 refused, 2 a mistake.
     """
+    from sockproxy.cli.judging import client_of, knowing, read_facts
     from sockproxy.policy.load import load
 
-    method, _, target = asked.strip().partition(" ")
-    if not target.startswith("/"):
-        raise click.BadParameter("write a method and a path: 'POST /containers/create'", param_hint="--request")
-    fields = _fields(headers)
+    command = trailing_command()
+    if sum((asked is not None, command is not None, bool(names))) != 1:
+        raise click.UsageError("say what is to be explained: --request, a command behind `--`, or files; one of them")
+    kind = _kind_of(names)
+    if kind == "audit":
+        _replay(names, policy, client, as_json=as_json)
+        return
     the_policy = load(policy)
-    whose = _client(the_policy, client)
-    data = body.read() if body is not None else None
-    verdict = _judge(
-        *(method, target.strip(), fields, data, the_policy, whose),
-        engine=engine,
-        facts=_facts(facts),
-        host_root=host_root,
-    )
-    show = _as_json if as_json else _as_text
-    show(asked, _operation(method, target.strip()), verdict, the_policy)
-    click.get_current_context().exit(0 if isinstance(verdict, Allow) else 1)
+    whose = client_of(the_policy, client)
+    told = read_facts(facts)
+    if command is not None:
+        from sockproxy.cli.dry import explain_command, scene_of
+
+        scene = scene_of(told, engine=engine, version=version, host_root=host_root)
+        status = explain_command(command, the_policy, whose, scene, seconds=seconds, quiet=quiet, as_json=as_json)
+        click.get_current_context().exit(status)
+    with knowing(the_policy, engine=engine, facts=told, host_root=host_root) as knowledge:
+        if kind == "compose":
+            from sockproxy.cli.composing import explain_project, read_project
+
+            project = read_project(names, project_name=project_name, profiles=profiles, env_file=env_file)
+            status = explain_project(project, the_policy, whose, knowledge, as_json=as_json)
+        elif kind == "request":
+            status = _explain_wire(names, the_policy, whose, knowledge, as_json=as_json)
+        else:
+            assert asked is not None
+            data = body.read() if body is not None else None
+            status = _explain_request(asked, _fields(headers), data, the_policy, whose, knowledge, as_json=as_json)
+    click.get_current_context().exit(status)
+
+
+def _kind_of(names: tuple[str, ...]) -> str:
+    """What the files hold; empty where there are none.
+
+    Raises:
+        UsageError: they are of several kinds, or several requests.
+        ConfigurationError: one cannot be read, or is nothing that can be explained.
+    """
+    from sockproxy.cli import files
+
+    kinds = dict.fromkeys(files.kind_of(name, files.beginning_of(name)) for name in names)
+    if len(kinds) > 1 or (kinds == {"request": None} and len(names) > 1):
+        raise click.UsageError(f"explain these one after the other: they are {' and '.join(kinds)} files")
+    return next(iter(kinds), "")
+
+
+def _replay(names: tuple[str, ...], policy: str, client: str | None, *, as_json: bool) -> None:
+    """An audit log is what `sockproxy replay` reads."""
+    from sockproxy.cli.replay import replay
+
+    click.get_current_context().invoke(replay, files=names, policy=policy, client=client, as_json=as_json)
 
 
 def _fields(headers: tuple[str, ...]) -> dict[str, str]:
@@ -139,280 +222,66 @@ def _fields(headers: tuple[str, ...]) -> dict[str, str]:
     return fields
 
 
-def _facts(file: IO[bytes] | None) -> dict[str, JsonObject]:
-    """What look-ups are answered, from a file.
-
-    Raises:
-        BadParameter: it holds something else.
-    """
-    if file is None:
-        return {}
-    try:
-        told = json.load(file)
-    except ValueError as error:
-        raise click.BadParameter(f"no JSON: {error}", param_hint="--engine-facts") from None
-    if not isinstance(told, dict) or not all(isinstance(each, dict) for each in told.values()):
-        raise click.BadParameter("write an object of paths to objects", param_hint="--engine-facts")
-    return told
-
-
-def _client(policy: Policy, name: str | None) -> Client | None:
-    """The client that asks.
-
-    Raises:
-        BadParameter: the policy has clients and none of them is named, or knows no such one.
-    """
-    found = next((each for each in policy.clients if each.name == name), None)
-    if found is None and (policy.clients or name is not None):
-        known = ", ".join(each.name for each in policy.clients) or "none"
-        raise click.BadParameter(f"say which of the policy's clients asks: {known}", param_hint="--client")
-    return found
-
-
-def _judge(
-    method: str,
-    target: str,
+def _explain_request(
+    asked: str,
     headers: dict[str, str],
     body: bytes | None,
     policy: Policy,
     client: Client | None,
+    knowledge: Knowledge,
     *,
-    engine: str | None,
-    facts: dict[str, JsonObject],
-    host_root: str | None,
-) -> Verdict:
-    """The verdict, with look-ups answered by the file, or by the engine and the host where they are there."""
-    from sockproxy.rehearse import knows_host, stand_in, verdict_on
+    as_json: bool,
+) -> int:
+    """One request that is given in words; the exit status."""
+    from sockproxy.rehearse import verdict_on
 
-    with ExitStack() as stack:
-        context, answer = Context(engine_version=policy.api_max, host_root=knows_host(facts)), stand_in(facts)
-        if engine is not None:
-            context, answer = _asking(engine, stack)
-        if host_root is not None:
-            context, answer = replace(context, host_root=True), _led(host_root, answer, stack)
-        return verdict_on(method, target, headers, body, policy=policy, context=context, client=client, answer=answer)
+    method, _, target = asked.strip().partition(" ")
+    target = target.strip()
+    if not target.startswith("/"):
+        raise click.BadParameter("write a method and a path: 'POST /containers/create'", param_hint="--request")
+    context, answer = knowledge.context, knowledge.answer
+    verdict = verdict_on(method, target, headers, body, policy=policy, context=context, client=client, answer=answer)
+    return _show(asked, _operation(method.encode(), target.encode()), verdict, policy, as_json=as_json)
 
 
-def _asking(engine: str, stack: ExitStack) -> tuple[Context, Answer]:
-    """What judging must know of a real engine, and a way to ask it more.
+def _explain_wire(
+    names: tuple[str, ...], policy: Policy, client: Client | None, knowledge: Knowledge, *, as_json: bool
+) -> int:
+    """A request as it goes over the wire, read as strictly as by the proxy; the exit status."""
+    from sockproxy.cli import files
+    from sockproxy.judge import refusal
+    from sockproxy.proxy import head
+    from sockproxy.rehearse import verdict_on_head
 
-    Raises:
-        ConfigurationError: it cannot be reached.
-    """
-    import asyncio
-
-    from sockproxy.proxy.address import Address
-    from sockproxy.proxy.limits import Limits
-    from sockproxy.proxy.lookups import Lookups
-
-    runner = stack.enter_context(asyncio.Runner())
-
-    async def open_() -> Lookups:
-        return Lookups(Address.parse(engine), Limits())
-
-    lookups = runner.run(open_())
-    stack.callback(lambda: runner.run(lookups.close()))
-
-    def answer(path: str) -> JsonObject | Missing:
-        return runner.run(lookups.facts([path]))[path]
-
+    data = files.read(names[0])
+    line = data.lstrip().partition(b"\n")[0].decode("utf-8", "replace").strip()
+    asked = line.rpartition(" ")[0]
     try:
-        return runner.run(lookups.context()), answer
-    except EngineDown as error:
-        raise ConfigurationError(error.message) from None
+        lines, rest = files.split_request(data)
+        read = head.read(lines)
+        body = files.body_of(rest, read.length)
+    except Malformed as error:
+        return _show(asked, None, refusal(error), policy, as_json=as_json)
+    context, answer = knowledge.context, knowledge.answer
+    verdict = verdict_on_head(
+        *(read.method, read.target, read.headers, body), policy=policy, context=context, client=client, answer=answer
+    )
+    return _show(asked, _operation(read.method, read.target), verdict, policy, as_json=as_json)
 
 
-def _led(host_root: str, otherwise: Answer, stack: ExitStack) -> Answer:
-    """A way to ask the host where its paths lead, and the engine, or who stands for it, everything else.
-
-    Raises:
-        ConfigurationError: the host's root cannot be used.
-    """
-    from sockproxy.proxy.host_root import HostRoot
-    from sockproxy.proxy.limits import Limits
-
-    root = HostRoot(host_root, seconds=Limits().lookup_seconds)
-    stack.callback(root.close)
-    return lambda key: root.fact(key) if key.startswith(HOST) else otherwise(key)
-
-
-def _operation(method: str, target: str) -> Operation | None:
+def _operation(method: bytes, target: bytes) -> Operation | None:
     """The row of the table; None where the request finds none."""
     from sockproxy.judge import recognise
 
     try:
-        return recognise(method.encode(), target.encode(), [(b"Host", b"docker")])[1]
+        return recognise(method, target, [(b"Host", b"docker")])[1]
     except Refusal:
         return None
 
 
-# What was found, ask by ask
+def _show(asked: str, operation: Operation | None, verdict: Verdict, policy: Policy, *, as_json: bool) -> int:
+    from sockproxy.cli import findings
+    from sockproxy.model import Allow
 
-
-def findings(policy: Policy, verdict: Verdict) -> list[Finding]:
-    """Each ask of a verdict, with what covers it or what is missing."""
-
-    rule = _rule(policy, verdict)
-    refused = verdict.refused if isinstance(verdict, Deny) else ()
-    return [_finding(ask, rule, refused=ask in refused) for ask in verdict.asks]
-
-
-def _rule(policy: Policy, verdict: Verdict) -> Rule | DenyRule | None:
-    """The rule that a verdict names: the one that allows, the nearest, or the one that denies."""
-    rules: tuple[Rule | DenyRule, ...] = policy.rules
-    match verdict:
-        case Allow(rule=name):
-            pass
-        case Deny(code=code, rule=name):
-            rules = policy.deny_rules if code == "denied_by_rule" else rules
-        case Absent():
-            return None
-    return next((rule for rule in rules if rule.id == name), None)
-
-
-def _finding(ask: Ask, rule: Rule | DenyRule | None, *, refused: bool) -> Finding:
-    from sockproxy.policy.load import DenyRule
-
-    if rule is None:
-        return Finding(ask, covered=False, by="no rule allows this endpoint", place="")
-    if isinstance(rule, DenyRule):
-        by = f"rule `{rule.id}` denies it" if refused else "is not what is denied"
-        return Finding(ask, covered=not refused, by=by, place=str(rule.place))
-    if not ask.grantable:
-        return Finding(ask, covered=False, by="no policy can allow it", place="")
-    return _refused(ask, rule) if refused else _covered(ask, rule)
-
-
-def _covered(ask: Ask, rule: Rule) -> Finding:
-    from sockproxy.policy.match import covering
-
-    if (pattern := covering(rule, ask)) is not None:
-        return Finding(ask, covered=True, by=f"{ask.kind}: {pattern.text}", place=pattern.place)
-    match KINDS[ask.kind].section:
-        case "grant":
-            by = "every container has it"
-        case "only":
-            by = f"free: the rule holds no `{ask.kind}`"
-        case "limit" if ask.value in rule.limit:
-            by = f"limit: {_limit(rule, ask)}"
-        case "limit":
-            by = f"free: the rule has no `limit: {ask.value}`"
-        case "require":
-            by = f"not required: the rule has no `require: {ask.value}`"
-    return Finding(ask, covered=True, by=by, place=_place(rule, ask))
-
-
-def _refused(ask: Ask, rule: Rule) -> Finding:
-
-    match KINDS[ask.kind].section:
-        case "grant":
-            given = _texts(rule.grant.get(ask.kind, ()))
-            by = f"granted is only {given}" if given else f"no `{ask.kind}` is granted"
-        case "only":
-            by = f"held to {_texts(rule.only.get(ask.kind, ())) or 'none'}"
-        case "limit":
-            by = f"limit: {_limit(rule, ask)}" + (", and none is set" if ask.amount is None else "")
-        case "require":
-            by = f"require: {ask.value}"
-    return Finding(ask, covered=False, by=by, place=_place(rule, ask))
-
-
-def _limit(rule: Rule, ask: Ask) -> str:
-    from sockproxy.policy.suggest import size
-
-    return f"{ask.value} {size(ask.value, rule.limit[ask.value])}"
-
-
-def _texts(patterns: Any) -> str:
-    return ", ".join(pattern.text for pattern in patterns)
-
-
-def _place(rule: Rule, ask: Ask) -> str:
-    """Where the rule speaks of the kind, the limit or the requirement; empty where it does not."""
-    key = ask.value if ask.kind in {"limit", "require"} else ask.kind
-    return str(rule.places.get(key, ""))
-
-
-# Showing it
-
-
-def _as_text(asked: str, operation: Operation | None, verdict: Verdict, policy: Policy) -> None:
-
-    name = operation.name if operation is not None else "no endpoint that is known"
-    click.echo(f"{printable(asked)}  ({name}, policy `{policy.name}`)")
-    for line in _headline(verdict, policy):
-        click.echo(line)
-    found = sorted(findings(policy, verdict), key=lambda each: each.covered)
-    rows = [_cells(each) for each in found]
-    if rows:
-        click.echo()
-        head = ("covered", "ask", "where", "by")
-        click.echo("\n".join(table([head, *rows], colours=_COLOURS, indent="  ")))
-    if isinstance(verdict, Deny) and verdict.fix:
-        click.echo(f"\nto allow it:\n\n{verdict.fix}")
-
-
-def _cells(found: Finding) -> tuple[str, ...]:
-    where = f" ({_near(found.place)})" if found.place else ""
-    covered = "yes" if found.covered else "NO"
-    return covered, printable(str(found.ask)), printable(found.ask.where), found.by + where
-
-
-def _near(place: str) -> str:
-    """A place in a preset without the folder that presets are in."""
-    from sockproxy.policy import presets
-
-    return place.removeprefix(f"{presets.folder()}/")
-
-
-def _headline(verdict: Verdict, policy: Policy) -> list[str]:
-
-    rule = _rule(policy, verdict)
-    place = f" ({_near(str(rule.place))})" if rule is not None else ""
-    match verdict:
-        case Allow(rule=name):
-            return [click.style("allowed", fg="green", bold=True) + f" by rule `{name}`{place}"]
-        case Deny():
-            word = "denied by" if verdict.code == "denied_by_rule" else "the nearest is"
-            nearest = f"; {word} rule `{verdict.rule}`{place}" if verdict.rule else ""
-            head = click.style("refused", fg="red", bold=True) + f": {verdict.status} {verdict.code}{nearest}"
-            return [head, printable(verdict.message, 4096)]
-        case Absent():
-            head = click.style("not there", fg="yellow", bold=True) + f": the engine answers {verdict.missing.status}"
-            return [head, printable(verdict.missing.message)]
-
-
-def _as_json(asked: str, operation: Operation | None, verdict: Verdict, policy: Policy) -> None:
-
-    asks = [
-        {
-            "kind": each.ask.kind,
-            "value": each.ask.shown,
-            "where": each.ask.where,
-            "covered": each.covered,
-            "by": each.by,
-            "place": each.place or None,
-        }
-        for each in findings(policy, verdict)
-    ]
-    told = {
-        "request": asked,
-        "operation": operation.name if operation is not None else None,
-        "policy": {"name": policy.name, "digest": policy.digest},
-        **_verdict_fields(verdict),
-        "asks": asks,
-    }
-    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
-
-
-def _verdict_fields(verdict: Verdict) -> dict[str, str | int | None]:
-    """The verdict's own fields, by the names of the audit line; every verdict has all of them."""
-    fields: dict[str, str | int | None] = dict.fromkeys(("verdict", "code", "status", "rule", "message", "fix"))
-    match verdict:
-        case Allow(rule=rule):
-            return {**fields, "verdict": "allow", "rule": rule}
-        case Deny(code=code, status=status, rule=rule, message=message, fix=fix):
-            told = {"code": code, "status": status, "rule": rule, "message": message, "fix": fix or None}
-            return {**fields, "verdict": "deny", **told}
-        case Absent(missing=missing):
-            return {**fields, "verdict": "absent", "status": missing.status, "message": missing.message}
+    (findings.as_json if as_json else findings.show)(asked, operation, verdict, policy)
+    return 0 if isinstance(verdict, Allow) else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sockproxy.cli import completers
 from sockproxy.cli.screen import table
 from sockproxy.errors import PolicyError, Problem
 
@@ -23,7 +24,7 @@ def presets(ctx: click.Context) -> None:
 
 
 @presets.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completers.presets)
 def show(name: str) -> None:
     """Print a preset's file, to read or to start from."""
     from sockproxy.policy import presets as shipped

@@ -5,42 +5,18 @@ python -m sockproxy.cli.reference > policies/README.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import click
 
-from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, Kind, PatternForm, Section
+from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, SECTIONS, Kind, Section
 from sockproxy.docker.inspectors import ASKS_NOTHING, INSPECTED
 from sockproxy.docker.operations import OPERATIONS, Operation
 from sockproxy.policy import presets
 from sockproxy.policy.load import load
+from sockproxy.policy.patterns import FORM_WORDS
 from sockproxy.policy.review import review
-
-FORMS: Final[Mapping[PatternForm, str]] = {
-    "any": "`any` or `none`",
-    "glob": "a glob",
-    "path": (
-        "a path glob: `/dir/**` is the folder and all below it; ` ro` behind it: read-only alone;"
-        " ` ro nonrecursive`: also where what is mounted below stays writable; ` shared`: too"
-    ),
-    "name": "a name glob, `label=key` or `label=key=value`",
-    "volume": "a name glob, `label=key` or `label=key=value`; ` ro` behind it: read-only alone",
-    "image": "`repo` (every tag), `repo:tag`, `repo@sha256:…`, globs in each; names are normalised as Docker does",
-    "label": "`key` (any value) or `key=value`, globs in each",
-    "word": "a name, or a glob of names, in any case",
-    "device": "a path glob with ` rwm` or less after it, or a cgroup rule",
-    "gpu": "`all`, a number (at most that many), or a glob",
-    "publish": "`[ip:]port[-port][/proto]` or `[ip:]random`; without an ip, any",
-}
-"""What a pattern of each form may be."""
-
-SECTIONS: Final[Mapping[Section, str]] = {
-    "grant": "powers: refused unless a rule gives them",
-    "only": "free, unless a rule holds them to something",
-    "limit": "numbers that must be set, and at most what the rule says",
-    "require": "hardening that must be in the request",
-}
 
 _HEAD: Final = """\
 <!-- Made by `python -m sockproxy.cli.reference`; a test holds it to the tables in the code. -->
@@ -105,7 +81,7 @@ def _kinds(section: Section) -> Iterator[str]:
     yield "|---|---|---|---|"
     for kind in KINDS.values():
         if kind.section == section:
-            yield f"| `{kind.name}` | {_cell(kind.asks)} | {_cell(FORMS[kind.form])} | `{_cell(kind.example)}` |"
+            yield f"| `{kind.name}` | {_cell(kind.asks)} | {_cell(FORM_WORDS[kind.form])} | `{_cell(kind.example)}` |"
 
 
 def _sentence(kind: Kind) -> str:

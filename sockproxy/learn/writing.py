@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from sockproxy.docker.asks import KINDS
-from sockproxy.docker.operations import Operation
 from sockproxy.learn.draft import Draft
 from sockproxy.learn.evidence import Collected
 from sockproxy.model import Ask
 from sockproxy.policy.load import COMMA_KINDS
 from sockproxy.policy.suggest import size
-from sockproxy.policy.writing import flow, listing, quoted, word
+from sockproxy.policy.writing import flow, listing, quoted, selectors, word
 from sockproxy.redaction import HIDDEN, redact_ask
 
 COLUMNS: Final = 120
@@ -76,8 +75,8 @@ def _rule(draft: Draft, collected: Collected) -> Iterator[str]:
     clients = draft.clients
     yield _commented(f"  - id: {draft.id}", f"{_times(clients.total())}: {_whose(clients)}")
     yield "    allow:"
-    for endpoint, count in _endpoints(draft.operations):
-        yield _commented(f"      - {endpoint}", _times(count))
+    for endpoint, rows in selectors(draft.operations).items():
+        yield _commented(f"      - {endpoint}", _times(sum(draft.operations[row].total() for row in rows)))
     asked = _asked(draft, collected)
     for section, kinds in (("grant", draft.grant), ("only", draft.only)):
         if not kinds:
@@ -96,22 +95,6 @@ def _rule(draft: Draft, collected: Collected) -> Iterator[str]:
         yield f"    require: {listing(draft.require)}"
     for ask in draft.impossible:
         yield f"    # REVIEW: no pattern allows just this, so it is not allowed: {ask}"
-
-
-def _endpoints(operations: Mapping[Operation, Counter[str]]) -> Iterator[tuple[str, int]]:
-    """``POST /containers/{id}/start|stop`` for rows that differ in their last word alone, each with its count."""
-    grouped: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    read = {row.template for row in operations if row.method == "GET"}
-    for row, clients in operations.items():
-        if row.method == "HEAD" and row.template in read:
-            continue  # `GET` takes in `HEAD`
-        base, _, last = row.template.rpartition("/")
-        plain = "{" in last or "{" not in base
-        key = (row.method, row.template if plain else base)
-        grouped.setdefault(key, []).append(("" if plain else last, clients.total()))
-    for (method, base), members in grouped.items():
-        words = "|".join(last for last, _ in members)
-        yield f"{method} {base}" + (f"/{words}" if words else ""), sum(count for _, count in members)
 
 
 @dataclass(slots=True)

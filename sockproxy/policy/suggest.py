@@ -27,7 +27,7 @@ from sockproxy.policy.document import Place
 from sockproxy.policy.match import matches_any
 from sockproxy.policy.patterns import BadPattern, compile_pattern
 from sockproxy.policy.rules import Policy, Rule
-from sockproxy.policy.writing import flow, listing, word
+from sockproxy.policy.writing import flow, listing, selectors, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,21 +242,9 @@ def _allowing(identity: str, lacks: list[Lack], left: list[str]) -> str:
             elif pattern not in grants.setdefault(ask.kind, []):
                 grants[ask.kind].append(pattern)
     _imply(grants, None)
-    rows = "".join(f"\n      - {row}" for row in _rows(lack.operation for lack in lacks))
+    rows = "".join(f"\n      - {row}" for row in selectors(lack.operation for lack in lacks))
     changes = _lines(_added({"grant": grants}, {}), indent="    ")
     return f"  - id: {identity}\n    allow:{rows}" + (f"\n{changes}" if changes else "")
-
-
-def _rows(operations: Iterable[Operation]) -> list[str]:
-    """Selectors of these rows; where only their last words differ, one: ``POST /containers/{id}/start|stop``."""
-    words: dict[tuple[str, str], dict[str, None]] = {}
-    for operation in operations:
-        above, _, last = operation.template.rpartition("/")
-        words.setdefault((operation.method, f"{above}/" if "{" not in last else operation.template), {})[last] = None
-    return [
-        f"{method} {above}{'|'.join(lasts)}" if above.endswith("/") else f"{method} {above}"
-        for (method, above), lasts in words.items()
-    ]
 
 
 def _never(ask: Ask) -> str:

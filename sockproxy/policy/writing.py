@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from sockproxy.docker.operations import Operation
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/_.][A-Za-z0-9/_.*=+@:-]*(?: [A-Za-z0-9/_.*=+@-]+)*")
 
 
@@ -40,6 +42,26 @@ def listing(words: Iterable[str]) -> str:
     """Words as one value: the word alone, or ``[…]``; none twice."""
     texts = [word(each) for each in dict.fromkeys(words)]
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+
+
+def selectors(operations: Iterable[Operation]) -> dict[str, tuple[Operation, ...]]:
+    """What takes in these rows, and each with the rows that it takes in.
+
+    Rows of one thing that differ in their last word alone are one: ``POST /containers/{id}/start|stop``. `GET` takes in
+    `HEAD`.
+    """
+    rows = list(operations)
+    read = {row.template for row in rows if row.method == "GET"}
+    groups: dict[tuple[str, str], list[Operation]] = {}
+    for row in rows:
+        method = "GET" if row.method == "HEAD" and row.template in read else row.method
+        above, _, last = row.template.rpartition("/")
+        groups.setdefault((method, f"{above}/" if "{" in above and "{" not in last else row.template), []).append(row)
+    found: dict[str, tuple[Operation, ...]] = {}
+    for (method, path), members in groups.items():
+        words = dict.fromkeys(row.template.rpartition("/")[2] for row in members)
+        found[f"{method} {path}{'|'.join(words) if path.endswith('/') else ''}"] = tuple(members)
+    return found
 
 
 def flow(mapping: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ bounds, and is gone when it stops. It answers as Docker does where clients look:
     process.py   what a container or an exec "runs": echo, cat, true, false, or waiting to be stopped
     world.py     what there is: containers, images, networks, volumes, execs, events
     routes.py    the table of endpoints, and a short function for each
+    archives.py  what goes in and out as a tar    swarm.py  what a swarm manager answers
 
 It is no guard: it trusts its client, so nothing but sockproxy or a test should be let near its socket.
 """
@@ -17,29 +18,36 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from sockproxy.standin.routes import answer
-from sockproxy.standin.wire import serve_connection
+from sockproxy.standin.wire import Reply, Request, serve_connection
 from sockproxy.standin.world import World
 
 __all__ = ["World", "serving"]
 
+Answering: TypeAlias = Callable[[World, Request], Awaitable[Reply]]
+"""What answers a request, given what there is."""
+
 
 @asynccontextmanager
-async def serving(path: Path, world: World | None = None) -> AsyncIterator[World]:
+async def serving(path: Path, world: World | None = None, answering: Answering = answer) -> AsyncIterator[World]:
     """Listen on the Unix socket ``path`` (0600, must not exist) while the block runs, and end every exchange with it.
 
-    ``world`` is what there is at the start; a small shop of two containers where it is not given.
+    ``world`` is what there is at the start; a small shop of two containers where it is not given. ``answering`` may
+    know more than the table of endpoints.
     """
     there = World.furnished() if world is None else world
     exchanges: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A task of our own: Python 3.11's streams would log the cancelling of theirs as an error.
-        task = asyncio.create_task(serve_connection(reader, writer, lambda request: answer(there, request)))
+        handler = partial(answering, there)
+        task = asyncio.create_task(serve_connection(reader, writer, handler, there.spoken))
         exchanges.add(task)
         task.add_done_callback(exchanges.discard)
 

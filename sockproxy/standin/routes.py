@@ -6,18 +6,19 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Final, TypeAlias
+from typing import Final
 
 from sockproxy.model import Json, JsonObject
-from sockproxy.standin.wire import API, API_MINIMUM, Answer, EngineError, Hijack, Reply, Request, Stream, logs
-from sockproxy.standin.world import Container, World, digest, normal, now, part
+from sockproxy.standin import archives, swarm
+from sockproxy.standin.wire import Answer, EngineError, Hijack, Reply, Request, Stream, logs, progress
+from sockproxy.standin.world import Container, Route, World, digest, normal, now, part
 
-Route: TypeAlias = Callable[[World, Request, str], Awaitable[Reply]]
-"""Given what there is, the request, and the one thing that its path names (empty where it names none)."""
+_VERSION: Final = "28.5.2-standin"
 
-_VERSION: Final = "27.0.0-standin"
+NOT_FOUND: Final = "page not found"
+"""What is said where no endpoint fits."""
 
 _CAN: Final = (
     "MemoryLimit",
@@ -45,7 +46,7 @@ async def answer(world: World, request: Request) -> Reply:
                 return await route(world, request, match[1] if path.groups else "")
             except ValueError as error:
                 raise EngineError(400, f"bad parameter: {error}") from None
-    raise EngineError(404, "page not found")
+    raise EngineError(404, NOT_FOUND)
 
 
 # The engine
@@ -56,11 +57,11 @@ async def _ping(_world: World, _request: Request, _name: str) -> Reply:
     return Answer(body=b"OK", content_type="text/plain; charset=utf-8", headers=headers)
 
 
-async def _version(_world: World, _request: Request, _name: str) -> Reply:
+async def _version(world: World, _request: Request, _name: str) -> Reply:
     facts: JsonObject = {
         "Version": _VERSION,
-        "ApiVersion": API,
-        "MinAPIVersion": API_MINIMUM,
+        "ApiVersion": world.spoken.newest,
+        "MinAPIVersion": world.spoken.oldest,
         "GitCommit": "standin",
         "GoVersion": "none",
         "Os": "linux",
@@ -101,7 +102,7 @@ async def _info(world: World, _request: Request, _name: str) -> Reply:
         "CgroupVersion": "2",
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": None},
-        "Swarm": {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False},
+        "Swarm": swarm.state(world),
         "SecurityOptions": ["name=seccomp,profile=builtin"],
         "SystemTime": now(),
         "Labels": [],
@@ -143,7 +144,7 @@ async def _event_lines(world: World, seconds: float | None) -> AsyncIterator[byt
 
 async def _list_containers(world: World, request: Request, _name: str) -> Reply:
     everything = request.flag("all")
-    filters = json.loads(request.query.get("filters") or "{}")
+    filters = _filters(request)
     found: list[Json] = [
         each.summary()
         for each in world.containers.values()
@@ -152,8 +153,8 @@ async def _list_containers(world: World, request: Request, _name: str) -> Reply:
     return Answer(body=found)
 
 
-def _matches(container: Container, filters: JsonObject) -> bool:
-    """The filters ``label``, ``name``, ``id`` and ``status``, in both of the forms that Docker reads."""
+def _matches(container: Container, filters: dict[str, set[str]]) -> bool:
+    """The filters ``label``, ``name``, ``id`` and ``status``."""
     labels = container.labels
     held = {*labels, *(f"{key}={value}" for key, value in labels.items())}
     tests: dict[str, Callable[[set[str]], bool]] = {
@@ -162,11 +163,7 @@ def _matches(container: Container, filters: JsonObject) -> bool:
         "id": lambda wanted: any(container.id.startswith(each) for each in wanted),
         "status": lambda wanted: container.status in wanted,
     }
-    for name, wanted in filters.items():
-        values = set(wanted) if isinstance(wanted, dict) else set(map(str, wanted or ()))  # type: ignore[arg-type]
-        if values and name in tests and not tests[name](values):
-            return False
-    return True
+    return all(tests[name](wanted) for name, wanted in filters.items() if wanted and name in tests)
 
 
 async def _create(world: World, request: Request, _name: str) -> Reply:
@@ -244,6 +241,32 @@ async def _changes(world: World, _request: Request, name: str) -> Reply:
     return Answer(body=[])
 
 
+async def _stats(world: World, _request: Request, name: str) -> Reply:
+    """One sample, and the stream ends with it."""
+    container = world.container(name)
+    used: JsonObject = {"total_usage": 0, "percpu_usage": [0]}
+    cpu: JsonObject = {"cpu_usage": used, "system_cpu_usage": 0, "online_cpus": 2}
+    sample: JsonObject = {"read": now(), "preread": now(), "id": container.id, "name": f"/{container.name}"}
+    more: JsonObject = {"memory_stats": {"usage": 0, "limit": 4 << 30}, "networks": {}, "pids_stats": {"current": 1}}
+    return Stream(progress({**sample, "cpu_stats": cpu, "precpu_stats": cpu, "blkio_stats": {}, **more}))
+
+
+async def _update(world: World, request: Request, name: str) -> Reply:
+    container = world.container(name)
+    container.config = {
+        **container.config,
+        "HostConfig": {**part(container.config, "HostConfig"), **await request.read_json()},
+    }
+    return Answer(body={"Warnings": None})
+
+
+async def _prune_containers(world: World, _request: Request, _name: str) -> Reply:
+    ended = [each for each in world.containers.values() if not each.process.running]
+    for each in ended:
+        await world.remove(each)
+    return Answer(body={"ContainersDeleted": [each.id for each in ended], "SpaceReclaimed": 0})
+
+
 async def _nothing(world: World, _request: Request, name: str) -> Reply:
     world.container(name)
     return Answer(204)
@@ -318,8 +341,14 @@ def _images(world: World) -> list[Json]:
     return [{**shared, "Id": key, "RepoTags": names, "RepoDigests": [], "Labels": None} for key, names in by_id.items()]
 
 
-async def _list_images(world: World, _request: Request, _name: str) -> Reply:
-    return Answer(body=_images(world))
+async def _list_images(world: World, request: Request, _name: str) -> Reply:
+    wanted = {normal(each) for each in _filters(request).get("reference", ())}
+
+    def fits(image: Json) -> bool:
+        tags = image.get("RepoTags") if isinstance(image, dict) else None
+        return not wanted or bool(wanted & set(map(str, tags if isinstance(tags, list) else ())))
+
+    return Answer(body=[each for each in _images(world) if fits(each)])
 
 
 async def _inspect_image(world: World, _request: Request, name: str) -> Reply:
@@ -348,11 +377,11 @@ async def _pull(world: World, request: Request, _name: str) -> Reply:
     await request.drain()
     source, tag = request.query.get("fromImage", ""), request.query.get("tag", "")
     if not source:
-        raise EngineError(501, "the stand-in only pretends to pull")
+        return archives.imported(world, request)
     reference = source if not tag else f"{source}@{tag}" if tag.startswith("sha256:") else f"{source}:{tag}"
     identity = world.add_image(reference)
     return Stream(
-        _progress(
+        progress(
             {"status": f"Pulling from {source}", "id": tag or "latest"},
             {"status": f"Digest: {identity}"},
             {"status": f"Status: Downloaded newer image for {normal(reference)}"},
@@ -365,7 +394,7 @@ async def _push(world: World, request: Request, name: str) -> Reply:
     tag = request.query.get("tag") or "latest"
     identity = world.image(name if ":" in name.rpartition("/")[2] else f"{name}:{tag}")
     return Stream(
-        _progress(
+        progress(
             {"status": f"The push refers to repository [{name}]"},
             {"status": f"{tag}: digest: {identity} size: 0"},
             {"aux": {"Tag": tag, "Digest": identity, "Size": 0}},
@@ -377,17 +406,12 @@ async def _build(world: World, request: Request, _name: str) -> Reply:
     size = await request.drain()
     identity = world.add_image(request.query.get("t") or f"build-{digest(now())[:12]}")
     return Stream(
-        _progress(
+        progress(
             {"stream": f"stand-in: took {size} bytes of context, built nothing\n"},
             {"aux": {"ID": identity}},
             {"stream": f"Successfully built {identity.removeprefix('sha256:')[:12]}\n"},
         )
     )
-
-
-async def _progress(*steps: JsonObject) -> AsyncIterator[bytes]:
-    for step in steps:
-        yield json.dumps(step).encode() + b"\r\n"
 
 
 async def _tag(world: World, request: Request, name: str) -> Reply:
@@ -409,11 +433,54 @@ async def _remove_image(world: World, _request: Request, name: str) -> Reply:
     return Answer(body=untagged if identity in world.images.values() else [*untagged, {"Deleted": identity}])
 
 
+async def _search(_world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body=[])
+
+
+async def _distribution(_world: World, _request: Request, name: str) -> Reply:
+    kind = "application/vnd.oci.image.index.v1+json"
+    descriptor: JsonObject = {"mediaType": kind, "digest": f"sha256:{digest(normal(name))}", "size": 0}
+    return Answer(body={"Descriptor": descriptor, "Platforms": [{"architecture": "amd64", "os": "linux"}]})
+
+
+async def _prune_images(_world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body={"ImagesDeleted": None, "SpaceReclaimed": 0})
+
+
+async def _prune_builds(_world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body={"CachesDeleted": None, "SpaceReclaimed": 0})
+
+
+async def _tunnel(_world: World, _request: Request, _name: str) -> Reply:
+    raise EngineError(501, "the stand-in cannot act out BuildKit, which works inside a tunnel")
+
+
 # Networks and volumes
 
 
-async def _list_networks(world: World, _request: Request, _name: str) -> Reply:
-    return Answer(body=list(world.networks.values()))
+def _filters(request: Request) -> dict[str, set[str]]:
+    """The query's filters, in both of the forms that Docker reads."""
+    told = json.loads(request.query.get("filters") or "{}")
+    return {name: set(map(str, wanted or ())) for name, wanted in told.items()}
+
+
+def _fits(thing: JsonObject, filters: dict[str, set[str]]) -> bool:
+    """The filters ``label``, ``name``, ``id`` and ``driver`` of networks and volumes."""
+    labels = part(thing, "Labels")
+    held = {*labels, *(f"{key}={value}" for key, value in labels.items())}
+    name, identity = str(thing["Name"]), str(thing.get("Id") or "")
+    tests: dict[str, Callable[[set[str]], bool]] = {
+        "label": lambda wanted: wanted <= held,
+        "name": lambda wanted: any(each in name for each in wanted),
+        "id": lambda wanted: any(identity.startswith(each) for each in wanted),
+        "driver": lambda wanted: thing.get("Driver") in wanted,
+    }
+    return all(tests[name](wanted) for name, wanted in filters.items() if wanted and name in tests)
+
+
+async def _list_networks(world: World, request: Request, _name: str) -> Reply:
+    filters = _filters(request)
+    return Answer(body=[each for each in world.networks.values() if _fits(each, filters)])
 
 
 async def _create_network(world: World, request: Request, _name: str) -> Reply:
@@ -446,8 +513,14 @@ async def _remove_network(world: World, _request: Request, name: str) -> Reply:
     return Answer(204)
 
 
-async def _list_volumes(world: World, _request: Request, _name: str) -> Reply:
-    return Answer(body={"Volumes": list(world.volumes.values()), "Warnings": None})
+async def _prune_networks(_world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body={"NetworksDeleted": None})
+
+
+async def _list_volumes(world: World, request: Request, _name: str) -> Reply:
+    filters = _filters(request)
+    found: list[Json] = [each for each in world.volumes.values() if _fits(each, filters)]
+    return Answer(body={"Volumes": found, "Warnings": None})
 
 
 async def _create_volume(world: World, request: Request, _name: str) -> Reply:
@@ -463,6 +536,14 @@ async def _remove_volume(world: World, _request: Request, name: str) -> Reply:
     return Answer(204)
 
 
+async def _prune_volumes(_world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body={"VolumesDeleted": None, "SpaceReclaimed": 0})
+
+
+async def _list_plugins(_world: World, _request: Request, _name: str) -> Reply:
+    return Answer(body=[])
+
+
 ROUTES: Final[tuple[tuple[str, str, Route], ...]] = (
     ("GET", "/_ping", _ping),
     ("HEAD", "/_ping", _ping),
@@ -473,14 +554,17 @@ ROUTES: Final[tuple[tuple[str, str, Route], ...]] = (
     ("POST", "/auth", _auth),
     ("GET", "/containers/json", _list_containers),
     ("POST", "/containers/create", _create),
+    ("POST", "/containers/prune", _prune_containers),
     ("GET", "/containers/{}/json", _inspect),
     ("GET", "/containers/{}/logs", _logs),
     ("GET", "/containers/{}/top", _top),
     ("GET", "/containers/{}/changes", _changes),
+    ("GET", "/containers/{}/stats", _stats),
     ("POST", "/containers/{}/start", _start),
     ("POST", "/containers/{}/stop", _stop),
     ("POST", "/containers/{}/kill", _kill),
     ("POST", "/containers/{}/restart", _restart),
+    ("POST", "/containers/{}/update", _update),
     ("POST", "/containers/{}/pause", _nothing),
     ("POST", "/containers/{}/unpause", _nothing),
     ("POST", "/containers/{}/wait", _wait),
@@ -492,7 +576,11 @@ ROUTES: Final[tuple[tuple[str, str, Route], ...]] = (
     ("POST", "/exec/{}/start", _exec_start),
     ("POST", "/exec/{}/resize", _exec_resize),
     ("GET", "/exec/{}/json", _exec_inspect),
+    *archives.ROUTES,
     ("GET", "/images/json", _list_images),
+    ("GET", "/images/search", _search),
+    ("POST", "/images/prune", _prune_images),
+    ("GET", "/distribution/{}/json", _distribution),
     ("GET", "/images/{}/json", _inspect_image),
     ("GET", "/images/{}/history", _image_history),
     ("POST", "/images/create", _pull),
@@ -500,16 +588,23 @@ ROUTES: Final[tuple[tuple[str, str, Route], ...]] = (
     ("POST", "/images/{}/tag", _tag),
     ("DELETE", "/images/{}", _remove_image),
     ("POST", "/build", _build),
+    ("POST", "/build/prune", _prune_builds),
+    ("POST", "/session", _tunnel),
+    ("POST", "/grpc", _tunnel),
     ("GET", "/networks", _list_networks),
     ("POST", "/networks/create", _create_network),
+    ("POST", "/networks/prune", _prune_networks),
     ("POST", "/networks/{}/connect", _connect),
     ("POST", "/networks/{}/disconnect", _disconnect),
     ("GET", "/networks/{}", _inspect_network),
     ("DELETE", "/networks/{}", _remove_network),
     ("GET", "/volumes", _list_volumes),
     ("POST", "/volumes/create", _create_volume),
+    ("POST", "/volumes/prune", _prune_volumes),
     ("GET", "/volumes/{}", _inspect_volume),
     ("DELETE", "/volumes/{}", _remove_volume),
+    ("GET", "/plugins", _list_plugins),
+    *swarm.ROUTES,
 )
 """Method, path (``{}`` is a name, which may hold slashes) and what answers it; the first that fits is taken."""
 

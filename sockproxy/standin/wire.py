@@ -23,8 +23,8 @@ from sockproxy.standin.process import Process
 BODY_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a JSON body that are read; more is answered 413."""
 
-API: Final = "1.47"
-"""The newest API version that is spoken."""
+API: Final = "1.51"
+"""The newest API version that is spoken, unless the engine is told otherwise: that of Docker Engine 28.5."""
 API_MINIMUM: Final = "1.24"
 SERVER: Final = "sockproxy-standin"
 
@@ -38,6 +38,28 @@ class EngineError(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The API versions that an engine speaks."""
+
+    newest: str = API
+    oldest: str = API_MINIMUM
+
+    def check(self, version: str) -> None:
+        """Refuse a version out of range, in Docker's words.
+
+        :raises EngineError: 400.
+        """
+        asked, newest, oldest = (tuple(map(int, each.split("."))) for each in (version, self.newest, self.oldest))
+        if asked > newest:
+            raise EngineError(
+                400, f"client version {version} is too new. Maximum supported API version is {self.newest}"
+            )
+        if asked < oldest:
+            words = f"client version {version} is too old. Minimum supported API version is {self.oldest}"
+            raise EngineError(400, f"{words}, please upgrade your client to a newer version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +153,12 @@ def frame(process: Process, channel: int, data: bytes) -> bytes:
     return bytes([channel, 0, 0, 0]) + len(data).to_bytes(4, "big") + data
 
 
-async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
+async def serve_connection(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler, spoken: Spoken
+) -> None:
     """Answer the requests of one connection until either side ends it."""
     try:
-        while await _serve_one(reader, writer, handler):
+        while await _serve_one(reader, writer, handler, spoken):
             pass
     except (OSError, EOFError, asyncio.LimitOverrunError):
         pass  # the client left in the middle of an exchange: nothing is owed to it
@@ -144,16 +168,18 @@ async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamW
             await writer.wait_closed()
 
 
-async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> bool:
+async def _serve_one(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler, spoken: Spoken
+) -> bool:
     """One exchange; False where the connection ends with it."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return False
     try:
-        request = _request(head, reader, writer)
+        request = _request(head, reader, writer, spoken)
     except EngineError as fault:
-        await _send_answer(writer, _fault(fault), head_only=False, close=True)
+        await _send_answer(writer, _fault(fault), spoken, head_only=False, close=True)
         return False
     try:
         reply = await handler(request)
@@ -165,11 +191,11 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
         case Answer():
             if not too_large:
                 await request.drain()
-            await _send_answer(writer, reply, head_only=request.method == "HEAD", close=close)
+            await _send_answer(writer, reply, spoken, head_only=request.method == "HEAD", close=close)
             return not close
         case Stream():
             await request.drain()
-            return await _send_stream(reader, writer, reply)
+            return await _send_stream(reader, writer, reply, spoken)
         case Hijack():
             await _hijack(reader, writer, request, reply)
             return False
@@ -179,7 +205,7 @@ def _fault(fault: EngineError) -> Answer:
     return Answer(fault.status, {"message": fault.message})
 
 
-def _request(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:
+def _request(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, spoken: Spoken) -> Request:
     line, *fields = head[:-4].decode("latin-1").split("\r\n")
     try:
         method, target, _ = line.split(" ")
@@ -187,21 +213,12 @@ def _request(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWr
     except ValueError:
         raise EngineError(400, "bad request") from None
     raw_path, _, raw_query = target.partition("?")
-    path, version = raw_path, API
+    path, version = raw_path, spoken.newest
     if prefix := _VERSION_PREFIX.match(raw_path):
         path, version = raw_path[prefix.end() :], prefix[1]
-        _check_version(version)
+        spoken.check(version)
     query = dict(parse_qsl(raw_query, keep_blank_values=True))
     return Request(method, unquote(path), version, query, headers, _body(headers, reader, writer))
-
-
-def _check_version(version: str) -> None:
-    asked, newest, oldest = (tuple(map(int, each.split("."))) for each in (version, API, API_MINIMUM))
-    if asked > newest:
-        raise EngineError(400, f"client version {version} is too new. Maximum supported API version is {API}")
-    if asked < oldest:
-        words = f"client version {version} is too old. Minimum supported API version is {API_MINIMUM}"
-        raise EngineError(400, f"{words}, please upgrade your client to a newer version")
 
 
 async def _body(
@@ -245,13 +262,15 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
     return ("\r\n".join([*lines, "", ""])).encode("latin-1")
 
 
-def _common(content_type: str) -> dict[str, str]:
-    return {"Api-Version": API, "Ostype": "linux", "Server": SERVER, "Content-Type": content_type}
+def _common(content_type: str, spoken: Spoken) -> dict[str, str]:
+    return {"Api-Version": spoken.newest, "Ostype": "linux", "Server": SERVER, "Content-Type": content_type}
 
 
-async def _send_answer(writer: asyncio.StreamWriter, reply: Answer, *, head_only: bool, close: bool) -> None:
+async def _send_answer(
+    writer: asyncio.StreamWriter, reply: Answer, spoken: Spoken, *, head_only: bool, close: bool
+) -> None:
     body = reply.encoded()
-    headers = {**_common(reply.content_type), **reply.headers, "Content-Length": str(len(body))}
+    headers = {**_common(reply.content_type, spoken), **reply.headers, "Content-Length": str(len(body))}
     if reply.status in {204, 304}:
         del headers["Content-Length"], headers["Content-Type"]
     if close:
@@ -260,12 +279,14 @@ async def _send_answer(writer: asyncio.StreamWriter, reply: Answer, *, head_only
     await writer.drain()
 
 
-async def _send_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Stream) -> bool:
+async def _send_stream(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Stream, spoken: Spoken
+) -> bool:
     """Send chunks until they end or the client hangs up; True where the connection can take a next request.
 
     A byte that comes meanwhile is a request sent too early: it is lost, so the connection ends with the stream.
     """
-    writer.write(_head(200, {**_common(reply.content_type), "Transfer-Encoding": "chunked"}))
+    writer.write(_head(200, {**_common(reply.content_type, spoken), "Transfer-Encoding": "chunked"}))
     await writer.drain()
     sending = asyncio.ensure_future(_send_chunks(writer, reply.chunks))
     early = asyncio.ensure_future(reader.read(1))
@@ -330,3 +351,9 @@ async def logs(process: Process, *, follow: bool) -> AsyncIterator[bytes]:
             yield frame(process, channel, data)
     finally:
         await output.close()
+
+
+async def progress(*steps: JsonObject) -> AsyncIterator[bytes]:
+    """What pulls, pushes and builds tell, line by line."""
+    for step in steps:
+        yield json.dumps(step).encode() + b"\r\n"

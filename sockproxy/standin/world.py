@@ -9,14 +9,14 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from sockproxy.model import Json, JsonObject
 from sockproxy.standin.process import Process
-from sockproxy.standin.wire import EngineError
+from sockproxy.standin.wire import EngineError, Reply, Request, Spoken
 
 MOST: Final = 200
 """Containers, execs, images, networks and volumes that are kept, of each."""
@@ -82,9 +82,15 @@ class Container:
             return "running"
         return "created" if self.process.exit_code is None else "exited"
 
+    @property
+    def _watched(self) -> bool:
+        """Whether it was made with a health check, which it passes."""
+        return bool(part(self.config, "Healthcheck").get("Test"))
+
     def summary(self) -> JsonObject:
         """Its entry in the list."""
-        shown = {"running": "Up 1 second", "created": "Created"}
+        up = "Up 1 second (healthy)" if self._watched else "Up 1 second"
+        shown = {"running": up, "created": "Created"}
         return {
             "Id": self.id,
             "Names": [f"/{self.name}"],
@@ -122,6 +128,7 @@ class Container:
                 "Error": "",
                 "StartedAt": self.started_at,
                 "FinishedAt": self.finished_at,
+                **({"Health": {"Status": "healthy", "FailingStreak": 0, "Log": []}} if self._watched else {}),
             },
             "Image": self.image_id,
             "Name": f"/{self.name}",
@@ -146,6 +153,16 @@ class Exec:
     config: JsonObject
 
 
+@dataclass(slots=True)
+class Swarm:
+    """What a manager of a swarm would know."""
+
+    active: bool = False
+    node: str = "standin00000000000000node"
+    kept: dict[str, dict[str, JsonObject]] = field(default_factory=dict)
+    """Services, secrets and configs: the noun to ids to the specs."""
+
+
 def digest(text: str) -> str:
     """64 hex digits that stand for a text."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -161,13 +178,15 @@ def normal(reference: str) -> str:
 class World:
     """Everything there is, and everyone who watches."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: Spoken | None = None) -> None:
+        self.spoken = spoken or Spoken()
         self.containers: dict[str, Container] = {}
         self.execs: dict[str, Exec] = {}
         self.images: dict[str, str] = {}
         """A name with its tag to an id (``sha256:…``)."""
         self.networks: dict[str, JsonObject] = {}
         self.volumes: dict[str, JsonObject] = {}
+        self.swarm = Swarm()
         self._watchers: set[asyncio.Queue[JsonObject]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         for name, driver in (("bridge", "bridge"), ("host", "host"), ("none", "null")):
@@ -191,6 +210,10 @@ class World:
         for process in processes:
             await process.close()
         await asyncio.gather(*self._endings)
+
+    def process(self, argv: Sequence[str], *, tty: bool, open_stdin: bool) -> Process:
+        """What is to act a command out."""
+        return Process(argv, tty=tty, open_stdin=open_stdin)
 
     # Containers
 
@@ -224,7 +247,7 @@ class World:
                 )
         _check_room(self.containers, "containers")
         argv = words(config.get("Entrypoint")) + words(config.get("Cmd"))
-        process = Process(argv, tty=config.get("Tty") is True, open_stdin=config.get("OpenStdin") is True)
+        process = self.process(argv, tty=config.get("Tty") is True, open_stdin=config.get("OpenStdin") is True)
         made = self.containers[identity] = Container(identity, name, config, image_id, process)
         self.happened("container", "create", made.id, {"name": name, "image": str(config.get("Image")), **made.labels})
         return made
@@ -235,7 +258,7 @@ class World:
         if old.running:
             return False
         if old.exit_code is not None:
-            container.process = Process(old.argv, tty=old.tty, open_stdin=old.open_stdin)
+            container.process = self.process(old.argv, tty=old.tty, open_stdin=old.open_stdin)
         container.process.start()
         container.started_at = now()
         self.happened("container", "start", container.id, {"name": container.name})
@@ -275,7 +298,7 @@ class World:
         for key in [key for key, each in self.execs.items() if each.process.exit_code is not None]:
             del self.execs[key]
         _check_room(self.execs, "execs")
-        process = Process(argv, tty=config.get("Tty") is True, open_stdin=config.get("AttachStdin") is True)
+        process = self.process(argv, tty=config.get("Tty") is True, open_stdin=config.get("AttachStdin") is True)
         made = Exec(secrets.token_hex(32), container, process, config)
         self.execs[made.id] = made
         return made
@@ -411,3 +434,7 @@ class World:
 def _check_room(things: Mapping[str, object], noun: str) -> None:
     if len(things) >= MOST:
         raise EngineError(507, f"the stand-in keeps at most {MOST} {noun}")
+
+
+Route: TypeAlias = Callable[[World, Request, str], Awaitable[Reply]]
+"""Answers an endpoint: given what there is, the request, and the one thing that its path names (empty where none)."""

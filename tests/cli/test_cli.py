@@ -22,7 +22,21 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_verbs_are_the_ones_that_scripts_rely_on(sockproxy: Sockproxy) -> None:
-    assert [verb.name for verb in VERBS] == ["run", "check", "explain", "test", "presets", "health", "demo"]
+    assert [verb.name for verb in VERBS] == [
+        "run",
+        "check",
+        "explain",
+        "test",
+        "learn",
+        "replay",
+        "presets",
+        "migrate",
+        "doctor",
+        "health",
+        "schema",
+        "completion",
+        "demo",
+    ]
     shown = sockproxy("--help").output
     assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()] == list(main.commands)
 
@@ -44,7 +58,7 @@ def test_every_option_has_a_variable_and_its_help_says_which(sockproxy: Sockprox
 
 def test_one_variable_means_one_thing() -> None:
     helps: dict[str, set[str]] = {}
-    for verb in ("run", "explain", "health", "check", "test"):
+    for verb in ("run", "explain", "health", "check", "test", "doctor"):
         for param in main.commands[verb].params:
             if isinstance(param, click.Option):
                 helps.setdefault(str(param.envvar), set()).add(str(param.help))
@@ -84,12 +98,13 @@ def test_help_and_health_load_nothing_heavy() -> None:
         (("presets", "show", "nope"), "nope: no such preset"),
         (("health", "--admin", "none"), "sockproxy: there is no admin listener to ask"),
         (("health", "--admin", "tcp://x:y"), "sockproxy: the admin listener `tcp://x:y` is no address"),
-        (("explain",), "Missing option '--request'"),
+        (("explain",), "say what is to be explained: --request, a command behind `--`, or files"),
         (("explain", "--request", "nonsense"), "write a method and a path"),
         (("explain", "--request", "GET /info", "--header", "x"), "'x' is no 'NAME: VALUE'"),
         (("explain", "--request", "GET /info", "--client", "x"), "say which of the policy's clients asks: none"),
         (("explain", "--request", "GET /info", "--body", "/no/such"), "No such file or directory"),
         (("demo", "--engine", "x"), "sockproxy: the engine `x` is no address"),
+        (("migrate",), "sockproxy: there is nothing to migrate: no variable of a proxy that is known here is set"),
         (("frobnicate",), "No such command 'frobnicate'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -126,7 +141,7 @@ def test_variables_and_options_in_what_is_written_exist(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     variables = {str(option.envvar) for found in options_by_verb().values() for option in found}
     assert set(re.findall(r"\bSOCKPROXY_[A-Z_]+[A-Z]", text)) <= variables | {"SOCKPROXY_TEST_ENGINES"}
-    for verb, rest in re.findall(r"sockproxy (run|check|explain|test|health|demo)((?: [^`\n#]*)?)", text):
+    for verb, rest in re.findall(r"sockproxy (run|check|explain|test|health|demo|doctor|schema)((?: [^`\n#]*)?)", text):
         known = {word for option in options_by_verb()[verb] for word in option.opts} | {"--help"}
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known
 

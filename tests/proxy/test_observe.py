@@ -244,7 +244,7 @@ def test_a_client_says_otherwise_than_the_policy(text: str, clients: str, observ
 def test_a_mode_is_not_inherited(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("version: 1\nmode: observe\nrules:\n  - {id: r, allow: GET /info}\n")
     policy = loads("version: 1\nextends: base\n", str(tmp_path / "own.yaml"))
-    assert not policy.observe
+    assert policy.observe is None
     assert policy.client_of(Peer("unix", uid=0)) is None
 
 

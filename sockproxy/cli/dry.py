@@ -1,0 +1,193 @@
+"""`sockproxy explain -- COMMAND`: what a command would ask of an engine, and what the policy says to that."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from io import UnsupportedOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from sockproxy.cli.calls import as_fields, policy_fields, remedy_fields, show_calls, show_remedy, verdict_word
+from sockproxy.cli.remedy import Judged, remedy
+from sockproxy.errors import ConfigurationError
+from sockproxy.model import Allow, Deny, JsonObject, Verdict, WouldDeny
+from sockproxy.printable import printable
+
+if TYPE_CHECKING:
+    from sockproxy.dryrun import DryRun, Scene
+    from sockproxy.policy.load import Client, Policy
+    from sockproxy.proxy.gateway import Witnessed
+
+_VERSION: Final = re.compile(r"([0-9])\.([0-9]{1,2})")
+_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+_CUT: Final = {
+    "time": "it was ended after {seconds:g} s (--timeout); what it would have asked later is not seen",
+    "tunnel": "it was ended at BuildKit's tunnel, which can be judged and not be acted out:"
+    " what comes after it, and what is built inside, is not seen",
+}
+
+
+def scene_of(told: dict[str, JsonObject], *, engine: str | None, version: str | None, host_root: str | None) -> Scene:
+    """What the command finds.
+
+    Raises:
+        BadParameter: the version is none, or one that nobody speaks.
+    """
+    from sockproxy.dryrun import API, Scene
+    from sockproxy.model import NEWEST_VERSION, OLDEST_VERSION
+
+    given = _VERSION.fullmatch(version) if version is not None else None
+    if version is not None and (
+        given is None or not OLDEST_VERSION <= (int(given[1]), int(given[2])) <= NEWEST_VERSION
+    ):
+        oldest, newest = ("{}.{}".format(*each) for each in (OLDEST_VERSION, NEWEST_VERSION))
+        raise click.BadParameter(f"write a version of the API, {oldest} to {newest}", param_hint="--engine-version")
+    return Scene(told=told, engine=engine, version=version or API, host_root=host_root)
+
+
+def explain_command(
+    words: Sequence[str],
+    policy: Policy,
+    client: Client | None,
+    scene: Scene,
+    *,
+    seconds: float,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Run it dry and show what came of it; the exit status.
+
+    Raises:
+        ConfigurationError: it cannot be run.
+    """
+    from sockproxy.dryrun import CommandMissing, dry_run
+
+    try:
+        run = dry_run(words, policy=policy, client=client, scene=scene, seconds=seconds, stdin=_piped())
+    except CommandMissing as error:
+        raise ConfigurationError(str(error)) from None
+    calls = [_judged(call) for call in run.calls]
+    if as_json:
+        _as_json(words, run, calls, policy, client, quiet=quiet)
+    else:
+        _as_text(words, run, calls, policy, client, seconds=seconds, quiet=quiet)
+    if not calls:
+        return 2
+    return 1 if run.refused else 0
+
+
+def _piped() -> int | None:
+    """The file descriptor of what is piped in; None where a person sits at it, or nobody."""
+    try:
+        descriptor = sys.stdin.fileno()
+    except (AttributeError, ValueError, UnsupportedOperation):
+        return None
+    nobody = os.isatty(descriptor) or os.path.samestat(os.fstat(descriptor), Path(os.devnull).stat())
+    return None if nobody else descriptor
+
+
+def _judged(call: Witnessed) -> Judged:
+    verdict = call.verdict.denial if isinstance(call.verdict, WouldDeny) else call.verdict
+
+    def again(policy: Policy, client: Client | None) -> Verdict:
+        from sockproxy.decide import decide
+
+        observed = call.verdict
+        # Every ask is known, whatever the policy: where it is observed all is looked up that any rule could hold.
+        if call.operation is None or not isinstance(observed, Allow | WouldDeny):
+            return verdict
+        return decide(call.operation, observed.asks, observed.forward, policy, client)
+
+    return Judged(_asked(call), call.operation, verdict, again)
+
+
+def _asked(call: Witnessed) -> str:
+    """Method and path, ids shortened as the docker command does. Of the query only a name: it may hold secrets."""
+    if call.request is None:
+        return "(no call of the Engine API)"
+    name = next((f"?name={value}" for key, value in call.request.query if key == "name"), "")
+    return f"{call.request.method} {_ID.sub(lambda found: found[0][:12], call.request.path)}{name}"
+
+
+def _as_text(
+    words: Sequence[str],
+    run: DryRun,
+    calls: list[Judged],
+    policy: Policy,
+    client: Client | None,
+    *,
+    seconds: float,
+    quiet: bool,
+) -> None:
+    whose = f", client `{client.name}`" if client is not None else ""
+    title = f"{printable(shlex.join(words), 4096)}  (policy `{policy.name}`{whose}, API {run.version}; nothing is made)"
+    click.echo(title)
+    for line in _headlines(run, calls, seconds):
+        click.echo(line)
+    show_calls(calls, policy)
+    if run.refused:
+        show_remedy(remedy(calls, policy, client), policy, client)
+    if not quiet and run.ended.output.strip():
+        click.secho("\nwhat the command said:\n", bold=True)
+        for line in run.ended.output.rstrip().splitlines():
+            click.secho(f"    {printable(line, 4096)}", dim=True)
+        if run.ended.shortened:
+            click.secho("    …", dim=True)
+
+
+_REGISTRY: Final = frozenset({"ImageCreate", "ImagePush", "SystemAuth"})
+"""What docker before 23 asks the engine's `info` for, and goes on without: which registry is the default."""
+
+
+def _goes_on(calls: list[Judged]) -> bool:
+    """Whether the command is known to go on without what is refused (tried with docker 20.10; 28 asks no more)."""
+    names = [call.operation.name if call.operation is not None else "" for call in calls]
+    refused = {name for name, call in zip(names, calls, strict=True) if call.refused}
+    return refused == {"SystemInfo"} and not _REGISTRY.isdisjoint(names[names.index("SystemInfo") :])
+
+
+def _headlines(run: DryRun, calls: list[Judged], seconds: float) -> list[str]:
+    number = len(calls)
+    refused = sum(isinstance(call.verdict, Deny) for call in calls)
+    of = f"{number} call" if number == 1 else f"{number} calls"
+    if not calls:
+        verdict = click.style("nothing to judge", fg="yellow", bold=True) + ": it called no engine"
+        verdict += "" if run.ended.status else ", or one that DOCKER_HOST does not name"
+    elif refused:
+        verdict = click.style("refused", fg="red", bold=True) + f": {refused} of its {of}"
+    else:
+        verdict = click.style("allowed", fg="green", bold=True) + f": its {of}"
+    lines = [verdict]
+    if _goes_on(calls):
+        lines.append(
+            "docker before 23 asks `GET /info` for the default registry alone, and goes on where it is refused"
+        )
+    if run.cut:
+        lines.append(_CUT[run.cut].format(seconds=seconds))
+    elif run.ended.status and not refused:
+        lines.append(f"the command itself ended with {run.ended.status}, so it may not have asked all that it would")
+    return lines
+
+
+def _as_json(
+    words: Sequence[str], run: DryRun, calls: list[Judged], policy: Policy, client: Client | None, *, quiet: bool
+) -> None:
+    told = {
+        "command": list(words),
+        "policy": policy_fields(policy),
+        "api_version": run.version,
+        "verdict": verdict_word(calls) if calls else None,
+        "ended": {"status": run.ended.status, "by": run.cut or None},
+        "calls": as_fields(calls, policy),
+        **remedy_fields(remedy(calls, policy, client)),
+        "output": None if quiet else run.ended.output,
+    }
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
