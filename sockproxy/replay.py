@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from sockproxy.decide import rule_on
+from sockproxy.decide import decide, rule_on
 from sockproxy.docker.asks import OWNERSHIP_KINDS
 from sockproxy.docker.inspectors import ASKS_NOTHING, INSPECTED
 from sockproxy.errors import Code
-from sockproxy.model import Ask, Peer
+from sockproxy.model import Ask, Deny, Forward, Peer, Verdict
 from sockproxy.policy.load import Client, DenyRule, Policy, Rule
 from sockproxy.records import BadRecord, Record, is_end, read
 
@@ -75,6 +75,8 @@ class Again:
     refused: tuple[Ask, ...] = ()
     unknown: str = ""
     """Why it cannot be told."""
+    client: Client | None = None
+    """The policy's client that it is taken for; None where the policy tells none apart."""
 
     @property
     def went_on(self) -> bool:
@@ -151,11 +153,24 @@ def judge_again(record: Record, policy: Policy, *, client: str | None = None) ->
     rule, refused, code = rule_on(operation, record.asks, policy, whose)
     if code is None:
         why = _why_incomplete(record, policy, whose)
-        return Again(record, "unknown", rule=rule, unknown=why) if why else Again(record, "allow", rule=rule)
+        return Again(record, "unknown" if why else "allow", rule=rule, unknown=why, client=whose)
     if isinstance(rule, Rule) and all(_undecided(ask, rule) for ask in refused):
         kinds = ", ".join(dict.fromkeys(ask.kind for ask in refused))
-        return Again(record, "unknown", code, rule, refused, f"whose the {kinds} is was not looked up")
-    return Again(record, "deny", code, rule, refused)
+        why = f"whose the {kinds} is was not looked up"
+        return Again(record, "unknown", code, rule, refused, unknown=why, client=whose)
+    return Again(record, "deny", code, rule, refused, client=whose)
+
+
+def in_words(again: Again, policy: Policy) -> Verdict:
+    """What the proxy would answer, with its message and the YAML that would allow it, as far as the record goes."""
+    record = again.record
+    if record.operation is None or again.code in _FIXED:
+        said = f"sockproxy: it was refused as `{again.code}`, in which no policy has a say"
+        return Deny(code=again.code or "unknown_operation", status=403, message=said, asks=record.asks)
+    if again.code == "unknown_client":
+        said = f"sockproxy: {record.peer} is none of the clients that policy `{policy.name}` names"
+        return Deny(code="unknown_client", status=403, message=said, asks=record.asks)
+    return decide(record.operation, record.asks, Forward(record.method, record.path), policy, again.client)
 
 
 def _client_of(record: Record, policy: Policy, name: str | None) -> Client | None:

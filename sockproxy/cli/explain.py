@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sockproxy.docker.operations import Operation
     from sockproxy.model import Verdict
     from sockproxy.policy.load import Client, Policy
+    from sockproxy.records import Record
 
 
 @click.command(cls=Trailing)
@@ -204,10 +205,31 @@ def _kind_of(names: tuple[str, ...]) -> str:
 
 
 def _replay(names: tuple[str, ...], policy: str, client: str | None, *, as_json: bool) -> None:
-    """An audit log is what `sockproxy replay` reads."""
-    from sockproxy.cli.replay import replay
+    """An audit log is what `sockproxy replay` reads; a call alone is explained as a request is."""
+    from sockproxy.cli.replay import only_record, replay_and_show
 
-    click.get_current_context().invoke(replay, files=names, policy=policy, client=client, as_json=as_json)
+    record, read = only_record(names)
+    status = (
+        _explain_record(record, policy, client, as_json=as_json)
+        if record is not None
+        else replay_and_show(names, policy, client, as_json=as_json, read=read)
+    )
+    click.get_current_context().exit(status)
+
+
+def _explain_record(record: Record, source: str, client: str | None, *, as_json: bool) -> int:
+    """One recorded call; the exit status."""
+    from sockproxy.policy.load import load
+    from sockproxy.replay import in_words, judge_again
+
+    policy = load(source)
+    again = judge_again(record, policy, client=client)
+    asked = f"{record.method} {record.path}"
+    status = _show(asked, record.operation, in_words(again, policy), policy, as_json=as_json)
+    if again.unknown:
+        click.echo(f"this cannot be told for sure: {again.unknown}", err=True)
+        return 1
+    return status
 
 
 def _fields(headers: tuple[str, ...]) -> dict[str, str]:

@@ -6,8 +6,8 @@ import gzip
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ from sockproxy.printable import printable
 
 if TYPE_CHECKING:
     from sockproxy.policy.load import Policy
+    from sockproxy.records import Record
     from sockproxy.replay import Change, Group, Replay, Tally
 
 STEP: Final = 4096
@@ -53,30 +54,34 @@ def replay(files: tuple[str, ...], policy: str, client: str | None, as_json: boo
 
     Nothing is sent anywhere. Exit codes: 0 nothing that went on would be refused, 1 something would, 2 a mistake.
     """
-    from sockproxy.policy.load import load
-
-    the_policy = load(policy)
-    if client is not None and client not in {each.name for each in the_policy.clients}:
-        known = ", ".join(each.name for each in the_policy.clients) or "none"
-        raise click.BadParameter(f"the policy's clients are: {known}", param_hint="--client")
-    done = replayed(files or ("-",), the_policy, client=client)
-    (_as_json if as_json else _as_text)(done, the_policy)
-    click.get_current_context().exit(1 if done.fate("allow", "would_deny", "absent", now="deny") else 0)
+    click.get_current_context().exit(replay_and_show(files or ("-",), policy, client, as_json=as_json))
 
 
-def replayed(files: tuple[str, ...], policy: Policy, *, client: str | None = None) -> Replay:
-    """Judge every line of these files (``-`` is standard input), with a progress bar on standard error.
+def replay_and_show(
+    files: tuple[str, ...], source: str, client: str | None, *, as_json: bool, read: Sequence[bytes] = ()
+) -> int:
+    """Judge every line of these files (``-`` is standard input) again, and sum up; the exit status.
+
+    ``read`` are lines of standard input that were read before.
 
     Raises:
         ConfigurationError: a file cannot be read, or there is no audit line in any.
     """
+    from sockproxy.policy.load import load
     from sockproxy.replay import Replay
 
+    policy = load(source)
+    if client is not None and client not in {each.name for each in policy.clients}:
+        known = ", ".join(each.name for each in policy.clients) or "none"
+        raise click.BadParameter(f"the policy's clients are: {known}", param_hint="--client")
     done = Replay(policy, client=client)
+    for line in read:
+        done.feed(line)
     read_lines(files, done.feed, label="judging again")
     if not done.totals.calls and done.totals.bad:
         raise ConfigurationError(f"no audit line of sockproxy's in {', '.join(files)}: {done.totals.first_bad}")
-    return done
+    (_as_json if as_json else _as_text)(done, policy)
+    return 1 if done.fate("allow", "would_deny", "absent", now="deny") else 0
 
 
 def read_lines(files: tuple[str, ...], feed: Callable[[bytes], None], *, label: str) -> None:
@@ -98,6 +103,31 @@ def read_lines(files: tuple[str, ...], feed: Callable[[bytes], None], *, label: 
         raise ConfigurationError(f"cannot read {getattr(error, 'filename', None) or files}: {_reason(error)}") from None
 
 
+def only_record(files: tuple[str, ...]) -> tuple[Record | None, tuple[bytes, ...]]:
+    """The record of the one call that is in these files, None where there is none or another; and what was read for it.
+
+    Of standard input that is lost otherwise, of a file nothing is.
+    """
+    from sockproxy.records import BadRecord, is_end, read
+
+    if len(files) != 1:
+        return None, ()
+    lines: list[bytes] = []
+    with suppress(OSError, EOFError), ExitStack() as stack:
+        raw = sys.stdin.buffer if files[0] == "-" else stack.enter_context(Path(files[0]).open("rb"))
+        lines += itertools.islice(_lines(files[0], raw), _FEW)
+    again = tuple(lines) if files[0] == "-" else ()
+    told = [line for line in lines if line.strip() and not is_end(line)]
+    with suppress(BadRecord):
+        if len(told) == 1 and len(lines) < _FEW:
+            return read(told[0]), again
+    return None, again
+
+
+_FEW: Final = 4
+"""More lines than one call has: its first, its second, and an empty one."""
+
+
 def _reason(error: OSError | EOFError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
@@ -105,14 +135,17 @@ def _reason(error: OSError | EOFError) -> str:
 def _read(file: str, feed: Callable[[bytes], None], bar: Any) -> None:
     with ExitStack() as stack:
         raw: IO[bytes] = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))  # noqa: PTH123
-        # Rotated logs are often compressed; the bar goes by the bytes on the disk.
-        lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if file.endswith(".gz") else raw
         at = 0
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_lines(file, raw), 1):
             feed(line)
             if number % STEP == 0:
                 at = _move(bar, raw, at)
         _move(bar, raw, at)
+
+
+def _lines(file: str, raw: IO[bytes]) -> Iterable[bytes]:
+    """The lines of a file; rotated logs are often compressed. The bar goes by the bytes on the disk."""
+    return gzip.GzipFile(fileobj=raw) if file.endswith(".gz") else raw
 
 
 def _move(bar: Any, raw: IO[bytes], at: int) -> int:

@@ -178,7 +178,35 @@ def audit(sockproxy: Sockproxy, tmp_path: Path) -> Path:
     return file
 
 
+def test_a_line_of_an_audit_log_is_explained_as_a_request_is(sockproxy: Sockproxy, audit: Path) -> None:
+    line = audit.read_bytes()
+    ended = line.replace(b'"event":"request"', b'"event":"end"')
+    for content in (line, line + ended, line + b"\n"):
+        audit.write_bytes(content)
+        for told in (sockproxy("explain", str(audit)), sockproxy("explain", "-", input=content)):
+            assert told.exit_code == 1, told.output
+            lines = told.stdout.splitlines()
+            assert lines[0] == "POST /containers/create  (ContainerCreate, policy `read-only`)"
+            assert lines[1] == "refused: 403 no_rule"
+            assert "  NO       privileged: container  HostConfig.Privileged  no rule allows this endpoint" in lines
+            assert "to allow it:" in lines
+    told = sockproxy("explain", "--policy", "portainer-manage", "--json", str(audit))
+    assert json.loads(told.stdout)["code"] == "ask_refused"
+
+
+def test_what_a_recorded_call_hangs_on_may_not_be_known(sockproxy: Sockproxy, audit: Path) -> None:
+    told = json.loads(audit.read_bytes())
+    told.update(operation="ContainerStop", path="/containers/cccccccccccc/stop")
+    told["asks"] = [{"kind": "container", "value": "cccccccccccc", "where": "path"}]
+    audit.write_text(json.dumps(told, separators=(",", ":")))
+    said = sockproxy("explain", "--policy", "compose-deployer", str(audit))
+    assert said.exit_code == 1
+    assert "this cannot be told for sure: whose the container is was not looked up" in said.stderr
+
+
 def test_an_audit_log_is_judged_again(sockproxy: Sockproxy, audit: Path) -> None:
+    audit.write_bytes(audit.read_bytes() * 2)
+    assert sockproxy("explain", "-", input=audit.read_bytes()).stdout == sockproxy("replay", str(audit)).stdout
     result = sockproxy("explain", str(audit))
     assert result.exit_code == 1, result.output
     assert result.stdout == sockproxy("replay", str(audit)).stdout
