@@ -32,6 +32,7 @@ from benchmarks.processes import (
     started,
     wrk,
 )
+from benchmarks.replaying import replaying
 
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.yaml"
@@ -78,6 +79,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="sockproxy-bench-") as folder:
             requests(Path(folder), given.seconds, given.rounds)
             streams(Path(folder), given.rounds)
+            replaying(Path(folder))
             engines(Path(folder))
     except MissingProgramError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
