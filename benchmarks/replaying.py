@@ -1,4 +1,4 @@
-"""`sockproxy replay` of a short and a long audit file: seconds and memory, beside merely reading the JSON of each line."""
+"""`sockproxy replay` of a short and a long audit file: seconds and memory, beside merely reading each line's JSON."""
 
 from __future__ import annotations
 
