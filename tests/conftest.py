@@ -1,6 +1,9 @@
-"""What every test may use, and what pytest says of the engine tests at its end."""
+"""What every test may use, how two runs share them, and what pytest says of the engine tests at its end."""
 
 from __future__ import annotations
+
+import os
+import zlib
 
 import pytest
 
@@ -28,6 +31,26 @@ def _skipped(reason: str) -> object:
     return pytest.param(
         None, id="no-engine", marks=[pytest.mark.engine, pytest.mark.skip(reason=f"no engine: {reason}")]
     )
+
+
+SHARE = "SOCKPROXY_TEST_SHARE"
+"""``1/2`` and ``2/2``: two runs at once, each with its own half of the tests. What is done on one engine stays together."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the share that the variable names."""
+    if not (share := os.environ.get(SHARE)):
+        return
+    mine, _, of = share.partition("/")
+    kept = [item for item in items if _lane(item) % int(of) == int(mine) - 1]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _lane(item: pytest.Item) -> int:
+    engines = discover().engines
+    used = getattr(item, "callspec", None) and item.callspec.params.get("engine")  # type: ignore[attr-defined]
+    return engines.index(used) if used in engines else zlib.crc32(str(item.path.name).encode())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
