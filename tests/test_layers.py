@@ -28,7 +28,10 @@ LAYERS: list[set[str]] = [
     {"doctor"},
     {"cli", "__main__", "pytest_plugin"},
 ]
-PURE = {"errors", "printable", "model", "redaction", "docker", "policy", "classic", "compose", "decide", "judge"} | {"records", "learn", "replay"}
+PURE = {
+    *("errors", "printable", "model", "redaction", "docker", "policy", "classic", "compose", "decide", "judge"),
+    *("records", "learn", "replay"),
+}
 IMPURE_MODULES = {
     "asyncio",
     "logging",
