@@ -11,7 +11,7 @@ Where the language has no word for what was seen the kind stays free, and the ru
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS
 from sockproxy.docker.inspectors.asked import MAY_ASK
 from sockproxy.docker.operations import OPERATIONS, Operation
 from sockproxy.learn.evidence import Seen
-from sockproxy.learn.values import words_for
+from sockproxy.learn.values import engine_named, words_for
 from sockproxy.model import Ask
 
 Calls = Mapping[Seen, "Counter[str]"]
@@ -70,11 +70,12 @@ class Draft:
 
 def drafts(calls: Calls) -> list[Draft]:
     """The rules that allow these calls, in the order in which a reader meets them."""
+    chosen = engine_named(ask for seen in calls for ask in seen.asks)
     groups: dict[str, dict[Seen, Counter[str]]] = {}
     for seen, clients in calls.items():
         groups.setdefault(_group(seen.operation), {})[seen] = clients
-    made = {name: _draft(name, members) for name, members in groups.items()}
-    _join_looks(made, groups)
+    made = {name: _draft(name, members, chosen) for name, members in groups.items()}
+    _join_looks(made, groups, chosen)
     return [made[name] for name in _ORDER if name in made]
 
 
@@ -110,11 +111,11 @@ def _only_looks(operation: Operation) -> bool:
     return operation.method in ("GET", "HEAD") and not operation.explicit
 
 
-def _join_looks(made: dict[str, Draft], groups: dict[str, dict[Seen, Counter[str]]]) -> None:
+def _join_looks(made: dict[str, Draft], groups: dict[str, dict[Seen, Counter[str]]], chosen: Set[str]) -> None:
     """Looking at the very containers that are worked on needs no rule of its own."""
     looks, works = made.get("look-at-containers"), made.get("containers")
     if looks is not None and works is not None:
-        joined = _draft("containers", {**groups["containers"], **groups["look-at-containers"]})
+        joined = _draft("containers", {**groups["containers"], **groups["look-at-containers"]}, chosen)
         if joined.only.get("container") == works.only.get("container"):
             made["containers"] = joined
             del made["look-at-containers"]
@@ -123,7 +124,7 @@ def _join_looks(made: dict[str, Draft], groups: dict[str, dict[Seen, Counter[str
         made_containers.id = "run"
 
 
-def _draft(name: str, calls: Calls) -> Draft:
+def _draft(name: str, calls: Calls, chosen: Set[str]) -> Draft:
     operations: dict[Operation, Counter[str]] = {}
     asks: dict[Ask, None] = {}
     for seen, clients in calls.items():
@@ -137,7 +138,7 @@ def _draft(name: str, calls: Calls) -> Draft:
         if not ask.plain or "cap-drop-all" in draft.require:
             by_kind.setdefault(ask.kind, []).append(ask)
     _grant(draft, by_kind)
-    _hold(draft, by_kind)
+    _hold(draft, by_kind, chosen)
     return draft
 
 
@@ -156,12 +157,12 @@ def _grant(draft: Draft, asks: Mapping[str, Sequence[Ask]]) -> None:
         draft.grant["namespace"] = held if "network=host" in held else (*held, "network=host")
 
 
-def _hold(draft: Draft, asks: Mapping[str, Sequence[Ask]]) -> None:
+def _hold(draft: Draft, asks: Mapping[str, Sequence[Ask]], chosen: Set[str]) -> None:
     for kind in _free_kinds(draft.operations):
         if kind not in asks:
             draft.only[kind] = ("none",)
             continue
-        words = words_for(kind, asks[kind])
+        words = words_for(kind, asks[kind], engine_named=chosen)
         if words is None:
             draft.free = (*draft.free, kind)
         else:

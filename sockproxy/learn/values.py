@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Final, TypeAlias
 
 from sockproxy.docker.asks import KINDS, OWNERSHIP_KINDS
@@ -27,16 +27,23 @@ MOST_WORDS: Final = 24
 """Words of a kind that are listed; beyond that a list is no help to its reader, and wider patterns are tried."""
 
 
-def words_for(kind: str, asks: Sequence[Ask]) -> tuple[str, ...] | None:
+def words_for(kind: str, asks: Sequence[Ask], *, engine_named: Set[str] = frozenset()) -> tuple[str, ...] | None:
     """The patterns that cover these asks of one kind; None where no pattern of the language does.
 
-    For a kind that is free that means that it cannot be held; for a power, that no policy can give it.
+    For a kind that is free that means that it cannot be held; for a power, that no policy can give it. ``engine_named``
+    are names of containers that the engine chose, whoever made them (see `engine_named`).
     """
-    generalise = _GENERAL.get(kind, _as_they_are)
-    words = generalise(asks)
-    if words is None:
-        return None
-    return tuple(word for word in words if word)
+    found = _owned(asks, engine_named) if kind in OWNERSHIP_KINDS else _GENERAL.get(kind, _as_they_are)(asks)
+    return None if found is None else tuple(word for word in found if word)
+
+
+def engine_named(asks: Iterable[Ask]) -> frozenset[str]:
+    """The names of containers that the engine chose, among all that was asked: none where no create left it to it."""
+    containers = [ask for ask in asks if ask.kind == "container"]
+    if not any(ask.value == UNNAMED for ask in containers):
+        return frozenset()
+    given = {ask.value for ask in containers if ask.where == "?name"}
+    return frozenset(ask.value for ask in containers if _ENGINE_CHOSE.fullmatch(ask.value)) - given
 
 
 def covers(kind: str, word: str, asks: Iterable[Ask]) -> bool:
@@ -60,8 +67,9 @@ _RANDOM: Final = (
     re.compile(r"[0-9a-f]{12,}"),
     re.compile(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{6,}"),
     re.compile(r"[0-9]{5,}"),
-    re.compile(r"(?=(?:.*[0-9]){2})(?=.*[a-z])[a-z0-9]{8,}", re.IGNORECASE),
-    re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{6,}"),
+    # Letters and digits by turns: `k8s9x2m1`, and not `release2024`.
+    re.compile(r"(?=.{8})(?:[a-z]+[0-9]+){2,}[a-z]*|(?=.{8})(?:[0-9]+[a-z]+){2,}[0-9]*", re.IGNORECASE),
+    re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.{6})[A-Za-z]*[0-9]+[A-Za-z][A-Za-z0-9]*"),
 )
 """What a part of a name looks like that a program made up: ids, times, process numbers, base 36."""
 _UUID: Final = re.compile(r"(?<![0-9a-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-z])")
@@ -82,11 +90,21 @@ def _split(value: str) -> tuple[str, ...]:
 def _masked(value: str) -> str:
     """A name with `*` in place of each made-up part; itself where all of it is made up, or nothing is."""
     parts = _split(_UUID.sub("*", value))
-    masked = ["*" if at % 2 == 0 and is_random(part) else part for at, part in enumerate(parts)]
-    if all("*" in part for part in masked[::2]):
+    masked = [_masked_part(part) if at % 2 == 0 else part for at, part in enumerate(parts)]
+    if all(part == "*" for part in masked[::2]):
         return value
     # `a-*-*-*` says no more than `a-*`.
     return re.sub(r"\*(?:[-_.]\*)+", "*", "".join(masked))
+
+
+_COUNTED: Final = re.compile(r"([A-Za-z]+)(?!(?:19|20)[0-9]{2}\Z)[0-9]{4,}")
+"""A word with a number behind it that is no count and no year: a process's, or a time."""
+
+
+def _masked_part(part: str) -> str:
+    if counted := _COUNTED.fullmatch(part):
+        return f"{counted[1]}*"
+    return "*" if is_random(part) else part
 
 
 def _merged(values: Iterable[str]) -> list[str]:
@@ -134,14 +152,16 @@ _ENGINE_CHOSE: Final = re.compile(r"[a-z]+_[a-z]+[0-9]?")
 _FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
-def _owned(asks: Sequence[Ask]) -> list[str] | None:
+def _owned(asks: Sequence[Ask], chosen: Set[str]) -> list[str] | None:
     """Containers, volumes, networks and services: by the label of their project, by their names, by a common label."""
     words, named = _by_project(asks)
-    if any(ask.value == UNNAMED for ask in named):
-        chosen = [ask for ask in named if _ENGINE_CHOSE.fullmatch(ask.value) and ask.where != "?name"]
-        common = _common_label([*chosen, *(ask for ask in named if ask.value == UNNAMED)])
-        words += [common] if common else [UNNAMED, *(["*_*"] if chosen else [])]
-        named = [ask for ask in named if ask.value != UNNAMED and ask not in chosen]
+    nameless = [ask for ask in named if ask.value == UNNAMED or ask.value in chosen]
+    if nameless:
+        made = [UNNAMED] if any(ask.value == UNNAMED for ask in nameless) else []
+        used = ["*_*"] if any(ask.value in chosen for ask in nameless) else []
+        common = _common_label(nameless)
+        words += [common] if common else [*made, *used]
+        named = [ask for ask in named if ask not in nameless]
     if not named:
         return words
     if (common := _common_label(named)) is not None and len({ask.value for ask in named}) >= ENOUGH:
@@ -402,7 +422,6 @@ def _checked(asks: Sequence[Ask], words: Iterable[str]) -> list[str]:
 General: TypeAlias = Callable[[Sequence[Ask]], "list[str] | None"]
 
 _GENERAL: Final[Mapping[str, General]] = {
-    **dict.fromkeys(OWNERSHIP_KINDS, _owned),
     "image": _images,
     "tag": _images,
     "bind": _binds,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockproxy.docker.asks import KINDS
-from sockproxy.learn.values import MOST_WORDS, covers, words_for
+from sockproxy.learn.values import MOST_WORDS, covers, engine_named, words_for
 from sockproxy.model import Ask
 
 PROJECT = (("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web"))
@@ -59,6 +59,13 @@ def asks(kind: str, *values: str, where: str = "path", labels: tuple[tuple[str, 
         ("container", ["ci-1", "ci-2"], ["ci-1", "ci-2"]),
         ("container", ["a", "b", "c", "d"], ["a", "b", "c", "d"]),
         ("container", ["runner-5f3a9c-project-7"], ["runner-*-project-7"]),
+        ("container", ["w14641"], ["w*"]),
+        ("container", ["web1234"], ["web*"]),
+        ("container", ["release2024"], ["release2024"]),
+        ("container", ["web123"], ["web123"]),
+        ("container", ["job-k8s9x2m1"], ["job-*"]),
+        ("container", ["job-Ab3dE9"], ["job-*"]),
+        ("container", ["job-Release2024", "job-Build12"], ["job-Release2024", "job-Build12"]),
         ("container", ["testcontainers-ryuk-0b1f8a52-9c1e-4b55-8f0e-1a2b3c4d5e6f"], ["testcontainers-ryuk-*"]),
         ("container", ["shop-web-1", "shop-db-1", "shop-cache-1", "bank"], ["shop-*-1", "bank"]),
         ("network", ["bridge", "github_network_5144e4a0b1c2d3e4f5"], ["bridge", "github_network_*"]),
@@ -99,6 +106,12 @@ def test_a_project_says_more_than_names() -> None:
     )
 
 
+@pytest.mark.parametrize(("project", "word"), [("shop2024", "shop2024"), ("shop12345", "shop*"), ("k8s9x2m1", "*")])
+def test_a_project_that_was_made_up_is_known_by_what_was_not(project: str, word: str) -> None:
+    seen = asks("network", f"{project}_default", labels=(("com.docker.compose.project", project),))
+    assert words_for("network", seen) == (f"label=com.docker.compose.project={word}",)
+
+
 def test_many_projects_are_any_project() -> None:
     seen = [
         Ask("container", f"c{name}", "path", labels=(("com.docker.compose.project", name),), known=True)
@@ -114,9 +127,15 @@ def test_a_project_s_volume_that_is_only_read_stays_so() -> None:
 
 def test_a_container_whose_name_the_engine_chose_is_known_by_that() -> None:
     seen = [*asks("container", "(unnamed)", where="?name"), *asks("container", "focused_curie", "quirky_hopper2")]
-    assert words_for("container", seen) == ("(unnamed)", "*_*")
+    names = engine_named(seen)
+    assert names == {"focused_curie", "quirky_hopper2"}
+    assert words_for("container", seen, engine_named=names) == ("(unnamed)", "*_*")
+    # Another rule, by which it is only committed, knows it by the same.
+    assert words_for("container", asks("container", "focused_curie"), engine_named=names) == ("*_*",)
     # What was named so by its creator is no such name.
-    assert words_for("container", asks("container", "my_db", where="?name")) == ("my_db",)
+    named = [*asks("container", "my_db", "(unnamed)", where="?name"), *asks("container", "my_db")]
+    assert engine_named(named) == frozenset()
+    assert engine_named(asks("container", "focused_curie")) == frozenset()
 
 
 def test_a_label_of_all_of_them_says_more_than_that_they_have_no_name() -> None:
@@ -125,7 +144,7 @@ def test_a_label_of_all_of_them_says_more_than_that_they_have_no_name() -> None:
         *asks("container", "(unnamed)", where="?name", labels=labels),
         *asks("container", "focused_curie", labels=labels),
     ]
-    assert words_for("container", seen) == ("label=build=17",)
+    assert words_for("container", seen, engine_named=engine_named(seen)) == ("label=build=17",)
 
 
 @pytest.mark.parametrize("kind", ["container", "volume", "network"])
