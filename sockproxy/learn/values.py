@@ -247,7 +247,14 @@ def _masked_tag(name: str) -> str:
     if "@" in name:
         return name
     slash = name.rfind("/") + 1
-    return name[:slash] + _masked(name[slash:])
+    last, colon, tag = name[slash:].partition(":")
+    if _BUILD.fullmatch(tag):
+        return f"{name[:slash]}{_masked(last)}:*"
+    return name[:slash] + _masked(last + colon + tag)
+
+
+_BUILD: Final = re.compile(r"(?!(?:19|20)[0-9]{2}\Z)[0-9]{3,}")
+"""A tag that is the number of a build: no version is a whole number so high, and a year is none."""
 
 
 # Paths, ports, commands, labels --------------------------------------------------------------------------------------
