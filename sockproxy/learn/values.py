@@ -90,9 +90,12 @@ def _split(value: str) -> tuple[str, ...]:
 def _masked(value: str) -> str:
     """A name with `*` in place of each made-up part; itself where all of it is made up, or nothing is."""
     parts = _split(_UUID.sub("*", value))
-    masked = [_masked_part(part) if at % 2 == 0 else part for at, part in enumerate(parts)]
+    masked = ["*" if at % 2 == 0 and is_random(part) else _counted(part) for at, part in enumerate(parts)]
     if all(part == "*" for part in masked[::2]):
-        return value
+        # `c14641` may be an id, and is a pattern only as a word with a number behind it.
+        masked = list(map(_counted, parts))
+        if all(part == "*" for part in masked[::2]):
+            return value
     # `a-*-*-*` says no more than `a-*`.
     return re.sub(r"\*(?:[-_.]\*)+", "*", "".join(masked))
 
@@ -101,10 +104,9 @@ _COUNTED: Final = re.compile(r"([A-Za-z]+)(?!(?:19|20)[0-9]{2}\Z)[0-9]{4,}")
 """A word with a number behind it that is no count and no year: a process's, or a time."""
 
 
-def _masked_part(part: str) -> str:
-    if counted := _COUNTED.fullmatch(part):
-        return f"{counted[1]}*"
-    return "*" if is_random(part) else part
+def _counted(part: str) -> str:
+    counted = _COUNTED.fullmatch(part)
+    return f"{counted[1]}*" if counted else part
 
 
 def _merged(values: Iterable[str]) -> list[str]:

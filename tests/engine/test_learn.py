@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -25,7 +26,7 @@ import pytest
 from sockproxy.policy.load import load
 from tests.engine import test_builds, test_cli, test_compose
 from tests.engine.conversation import with_context
-from tests.engine.disposable import IMAGE, LABEL, Engine
+from tests.engine.disposable import IMAGE, LABEL, PREFIX, Engine
 from tests.engine.docker_cli import Docker
 from tests.engine.proxies import COMMAND, PATIENCE, Proxy, running
 from tests.engine.test_clients import CLIENTS, spoken
@@ -151,15 +152,20 @@ def test_the_same_work_passes_and_nothing_else(
 ) -> None:
     cli = test_builds.cli_of("28") if work in ("compose", "buildx") else engine.cli
     with learning(engine, folder) as (address, policy):
-        WORK[work](docker(cli, address), folder)
+        WORK[work](docker(cli, address, _name()), folder)
     text = policy.read_text()
     assert len(text.splitlines()) <= LINES, text
     assert load(policy).tests == ()
     with running(engine.address, policy) as proxy:
-        WORK[work](docker(cli, proxy.address), folder)
+        WORK[work](docker(cli, proxy.address, _name()), folder)
         refused = [record for record in proxy.records() if record["verdict"] == "deny"]
         assert not refused, (refused, text)
         _refuses_what_was_never_asked(docker(cli, proxy.address), proxy, engine)
+
+
+def _name() -> str:
+    """A name that is plainly made up: six digits may happen to be letters alone, and would be taken for a word."""
+    return f"{PREFIX}-{secrets.token_hex(6)}"
 
 
 NEVER = {
