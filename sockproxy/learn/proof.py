@@ -6,9 +6,9 @@ turn: if every call is still allowed it was not needed, and does not stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple
 
 from sockproxy.decide import rule_on
 from sockproxy.docker.operations import BY_NAME
@@ -17,9 +17,8 @@ from sockproxy.learn.evidence import Collected, Seen
 from sockproxy.learn.values import covers
 from sockproxy.model import Ask
 from sockproxy.policy.match import covers as rule_covers
+from sockproxy.policy.patterns import Pattern
 from sockproxy.policy.rules import Policy, Rule
-
-Section: TypeAlias = "dict[str, tuple[str, ...]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,21 @@ def prove(policy: Policy, collected: Collected) -> Proof:
     refused = tuple(
         seen for seen in collected.calls if rule_on(seen.operation, seen.asks, policy, None).code is not None
     )
+    allowed = collected.calls.keys() - set(refused)
     spare: list[str] = []
     words = 0
     for rule in policy.rules:
-        mine = [seen for seen in collected.calls if seen.operation.name in rule.operations and seen not in refused]
-        for name, less in _with_less(rule):
+        mine = [seen for seen in allowed if seen.operation.name in rule.operations]
+        asks = {ask for seen in mine for ask in seen.asks}
+        called = {seen.operation.name for seen in mine}
+        for endpoint, names in _endpoints(rule).items():
             words += 1
-            if not _refuses_some(less, mine):
+            if not names & called:
+                spare.append(f"rule `{rule.id}`: {endpoint}")
+        for name, pattern, less in _with_less(rule):
+            words += 1
+            # What another pattern covers is covered as before: only what this one matches may be refused now.
+            if not any(not rule_covers(less, ask) for ask in asks if ask.kind == name.kind and pattern.matches(ask)):
                 spare.append(f"rule `{rule.id}`: {name}")
     return Proof(sum(map(_count, collected.calls.values())), refused, words, tuple(spare))
 
@@ -61,22 +68,31 @@ def _count(clients: Mapping[str, int]) -> int:
     return sum(clients.values())
 
 
-def _with_less(rule: Rule) -> Iterator[tuple[str, Rule]]:
-    """The rule without each of its endpoints and patterns in turn. What holds a kind to nothing narrows, and stays."""
-    for endpoint, names in _endpoints(rule).items():
-        yield endpoint, replace(rule, operations=rule.operations - names)
+class _Word(NamedTuple):
+    """A pattern's place in a rule."""
+
+    section: str
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.section} {self.kind}: {self.text}"
+
+
+def _with_less(rule: Rule) -> Iterator[tuple[_Word, Pattern, Rule]]:
+    """The rule without each of its patterns in turn. What holds a kind to nothing narrows, and stays."""
     for kind, patterns in rule.grant.items():
         for at, pattern in enumerate(patterns):
             less = {**rule.grant, kind: (*patterns[:at], *patterns[at + 1 :])}
             # `tunnel: grpc` cannot stand without it.
             implied = kind == "namespace" and pattern.text == "network=host" and "tunnel" in rule.grant
             if not implied:
-                yield f"grant {kind}: {pattern.text}", replace(rule, grant=less)
+                yield _Word("grant", kind, pattern.text), pattern, replace(rule, grant=less)
     for kind, patterns in rule.only.items():
         for at, pattern in enumerate(patterns):
             if pattern.text != "none":
                 less = {**rule.only, kind: (*patterns[:at], *patterns[at + 1 :])}
-                yield f"only {kind}: {pattern.text}", replace(rule, only=less)
+                yield _Word("only", kind, pattern.text), pattern, replace(rule, only=less)
 
 
 def _endpoints(rule: Rule) -> dict[str, frozenset[str]]:
@@ -89,14 +105,6 @@ def _endpoints(rule: Rule) -> dict[str, frozenset[str]]:
         endpoint = f"{method} {row.template}"
         found[endpoint] = found.get(endpoint, frozenset()) | {row.name}
     return found
-
-
-def _refuses_some(rule: Rule, calls: Iterable[Seen]) -> bool:
-    """Whether some of these calls is not allowed by the rule."""
-    return any(
-        seen.operation.name not in rule.operations or not all(rule_covers(rule, ask) for ask in seen.asks)
-        for seen in calls
-    )
 
 
 def pruned(draft: Draft, collected: Collected) -> None:

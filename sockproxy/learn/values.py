@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from sockproxy.docker.asks import KINDS, OWNERSHIP_KINDS
 from sockproxy.docker.inspectors.whose import UNNAMED
 from sockproxy.docker.references import DEFAULT_REGISTRY
 from sockproxy.model import Ask
-from sockproxy.policy.patterns import BadPattern, compile_pattern
+from sockproxy.policy.patterns import BadPattern, Pattern, compile_pattern
 from sockproxy.policy.suggest import pattern_for
 
 ENOUGH: Final = 3
@@ -48,11 +49,17 @@ def engine_named(asks: Iterable[Ask]) -> frozenset[str]:
 
 def covers(kind: str, word: str, asks: Iterable[Ask]) -> bool:
     """Whether a word is a pattern of this kind that covers every one of these asks."""
+    pattern = _compiled(kind, word)
+    return pattern is not None and all(map(pattern.matches, asks))
+
+
+@lru_cache(maxsize=4096)
+def _compiled(kind: str, word: str) -> Pattern | None:
+    """The pattern that a word is, None where it is none; kept, as each is tried on every ask of its kind."""
     try:
-        matches = compile_pattern(KINDS[kind], word).matches
+        return compile_pattern(KINDS[kind], word)
     except BadPattern:
-        return False
-    return all(map(matches, asks))
+        return None
 
 
 def _as_they_are(asks: Sequence[Ask]) -> list[str] | None:
@@ -163,7 +170,7 @@ def _owned(asks: Sequence[Ask], chosen: Set[str]) -> list[str] | None:
         used = ["*_*"] if any(ask.value in chosen for ask in nameless) else []
         common = _common_label(nameless)
         words += [common] if common else [*made, *used]
-        named = [ask for ask in named if ask not in nameless]
+        named = [ask for ask in named if ask.value != UNNAMED and ask.value not in chosen]
     if not named:
         return words
     if (common := _common_label(named)) is not None and len({ask.value for ask in named}) >= ENOUGH:
@@ -275,13 +282,16 @@ def _binds(asks: Sequence[Ask]) -> list[str] | None:
         by_mode[ask.suffixes].append(ask)
     words: list[str] = []
     for suffixes, group in by_mode.items():
-        kept = [ask for ask in group if _SYSTEM.match(ask.value) or not ask.value.startswith("/")]
-        plain = _as_they_are(kept)
+        plain = _as_they_are([ask for ask in group if _is_the_host_s(ask.value)])
         if plain is None:
             return None
         words += plain
-        words += [path + suffixes for path in _folders([ask.value for ask in group if ask not in kept])]
+        words += [path + suffixes for path in _folders([ask.value for ask in group if not _is_the_host_s(ask.value)])]
     return _checked(asks, words)
+
+
+def _is_the_host_s(path: str) -> bool:
+    return _SYSTEM.match(path) is not None or not path.startswith("/")
 
 
 def _archives(asks: Sequence[Ask]) -> list[str] | None:
