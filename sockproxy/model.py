@@ -84,7 +84,8 @@ class Ask:
     amount: int | None = None
     """Of a ``limit``: bytes, billionths of a CPU or processes; None where none is set."""
     plain: bool = False
-    """A capability that every container has: it asks something only under ``require: cap-drop-all``."""
+    """A capability that every container has: it asks something only under ``require: cap-drop-all``. Or a label that is
+    the image's own: it asks something only where a ``deny`` speaks of it."""
     grantable: bool = True
     """False for what no policy can allow, such as touching sockproxy's own container."""
     nonrecursive: bool = False

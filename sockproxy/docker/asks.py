@@ -87,7 +87,7 @@ _KINDS: Final = (
     Kind("image", "only", "image", "an image run, pulled, pushed, saved, removed, tagged or used as cache; a plugin counts as one", "python:3.*"),
     Kind("tag", "only", "image", "a name given to an image: by tag, build, commit or import", "registry.example.com/ci/**"),
     Kind("registry", "only", "glob", "the registry of a login, a search, or a look at what it has (`distribution`, a plugin's privileges)", "registry.example.com"),
-    Kind("label", "only", "label", "a label put on a container or a service: `traefik.enable=true`", "app"),
+    Kind("label", "only", "label", "a label put on a container or a service: `traefik.enable=true`; one that a container's image brings is met by a `deny` alone", "app"),
     Kind("exec", "only", "glob", "the command of an exec, quoted as a shell would: `sh -c 'exit 0'`", "buildctl dial-stdio"),
     Kind("archive", "only", "path", "a path in a container that is copied from or into", "/data/**"),
     Kind("restart", "only", "word", "a restart policy other than no", "unless-stopped"),

@@ -3,6 +3,8 @@
 grant    some pattern must match             only      covered unless the rule holds the kind, then some must match
 limit    covered unless the rule has it,     require   covered unless the rule requires it
          then a number must be set, and at most that
+
+A label that an image brings is nothing that `only` holds: most images have some. A `deny` meets it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def covers(rule: Rule, ask: Ask) -> bool:
             return matches_any(rule.grant.get(ask.kind, ()), ask)
         case "only":
             patterns = rule.only.get(ask.kind)
-            return patterns is None or matches_any(patterns, ask)
+            return patterns is None or ask.plain or matches_any(patterns, ask)
         case "limit":
             most = rule.limit.get(ask.value)
             return most is None or _within(ask, most)

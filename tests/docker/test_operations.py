@@ -12,12 +12,11 @@ from sockproxy.docker.operations import (
     BY_NAME,
     METHODS,
     OPERATIONS,
-    BadSelector,
     Operation,
     identify,
     read_query,
-    select,
 )
+from sockproxy.docker.selecting import BadSelector, select
 from sockproxy.errors import Malformed, UnknownOperation
 
 rows = pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)

@@ -437,3 +437,95 @@ def test_what_the_sheet_says_is_done_and_what_is_worse_is_refused(stage: Stage) 
 def assert_refused(answer: httpx.Response, what: str) -> None:
     assert answer.status_code == 403, f"{what}: {answer.status_code} {answer.text}"
     assert "sockproxy: " in answer.json()["message"], what
+
+
+# What no preset gives ------------------------------------------------------------------------------------------------------
+
+HELD = "only: {container: mine-*, network: bridge, volume: mine-*, tag: mine-*}"
+RUN = "[POST /containers/create, 'POST /containers/*/start']"
+
+
+def root_by_a_file_system(stage: Stage) -> None:
+    """The engine mounts the processes of its own host, and what the kernel runs as root there can be written."""
+    name = f"mine-{NAME}"
+    options = {"DriverConfig": {"Name": "local", "Options": {"type": "proc", "device": "proc"}}}
+    mount = {"Type": "volume", "Source": name, "Target": "/h", "VolumeOptions": options}
+    try:
+        assert "writable" in stage.run("proc", "test -w /h/sys/kernel/core_pattern && echo writable", Mounts=[mount])
+    finally:
+        with stage.engine.client() as bare:
+            bare.delete(f"/volumes/{name}")
+
+
+def secret_by_a_link(stage: Stage) -> None:
+    assert f"SECRET={SECRET}" in stage.run("linked", "env", Links=[f"{stage.victim}:victim"])
+
+
+def files_by_a_commit(stage: Stage) -> None:
+    """What somebody else's container has written comes along in an image, and is read there."""
+    image = f"mine-{NAME}:1"
+    with stage.engine.client() as bare:
+        body = {"Cmd": ["sh", "-c", f"echo {SECRET} >/written"]}
+        wrote = bare.post(f"/containers/{stage.victim}/exec", json=body).raise_for_status().json()["Id"]
+        bare.post(f"/exec/{wrote}/start", json={"Detach": False}).raise_for_status()
+        try:
+            made = stage.ask("POST", f"/commit?container={stage.victim}&repo=mine-{NAME}&tag=1")
+            assert made.status_code == 201, made.text
+            told = {"Image": image, "Cmd": ["cat", "/written"], "Labels": LABELS}
+            made = stage.ask("POST", f"/containers/create?name=mine-{NAME}-reads", told)
+            assert made.status_code == 201, made.text
+            bare.post(f"/containers/{made.json()['Id']}/start").raise_for_status()
+            bare.post(f"/containers/{made.json()['Id']}/wait").raise_for_status()
+            assert SECRET in bare.get(f"/containers/{made.json()['Id']}/logs", params={"stdout": "1"}).text
+        finally:
+            bare.delete(f"/containers/mine-{NAME}-reads", params={"force": "1"})
+            bare.delete(f"/images/{image}", params={"force": "1"})
+
+
+def password_of_a_share(stage: Stage) -> None:
+    with stage.engine.client() as bare:
+        share = {"type": "cifs", "o": f"username=u,password={SECRET}", "device": "//127.0.0.1/x"}
+        bare.post("/volumes/create", json={"Name": f"{NAME}-share", "DriverOpts": share, "Labels": LABELS})
+        try:
+            assert SECRET in stage.ask("GET", "/volumes").text
+        finally:
+            bare.delete(f"/volumes/{NAME}-share")
+
+
+GIVEN: Mapping[str, tuple[str, Level, str, Attempt]] = {
+    "a file system": (
+        f"allow: {RUN}, {HELD}, grant: {{volume-driver: [local type=proc, local device=proc]}}",
+        Level.ROOT,
+        "grants `volume-driver: local type=proc`",
+        root_by_a_file_system,
+    ),
+    "a link": (
+        f"allow: {RUN}, only: {{network: bridge, volume: mine-*}}, grant: {{link: any}}",
+        Level.SECRETS,
+        "makes containers",
+        secret_by_a_link,
+    ),
+    "a commit": (
+        "allow: [POST /commit, POST /containers/create], only: {network: bridge, volume: mine-*, tag: mine-*}",
+        Level.SECRETS,
+        "allows `POST /commit`",
+        files_by_a_commit,
+    ),
+    "a list of volumes": ("allow: GET /volumes", Level.SECRETS, "allows `GET /volumes`", password_of_a_share),
+}
+"""A rule, what its sheet says of it, and how that is tried."""
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_the_sheet_says_of_a_grant_is_done(name: str, others: Engine, tmp_path: Path) -> None:
+    rule, level, what, attempt = GIVEN[name]
+    path = tmp_path / "given.yaml"
+    path.write_text(f"version: 1\nname: given\nrules: [{{id: r, {rule}}}]\n")
+    policy = load(path)
+    (sheet,) = review(policy).sheets
+    finding = next(each for each in sheet.findings if each.level is level and what in each.what)
+    with running(others.address, path) as proxy, others.client() as bare:
+        staged = Stage(others, proxy, policy, finding)
+        _make_victim(staged, bare)
+        attempt(staged)
+        bare.delete(f"/containers/{staged.victim}", params={"force": "1"}).raise_for_status()

@@ -49,6 +49,7 @@ GIVEN: Mapping[str, Mapping[str, str]] = {
         "bind: /run/docker.sock": "the same where links are followed",
         "publish: 0.0.0.0:random/tcp": "services publish on a port of the engine's choice",
         "tag: *": "the runner names what it builds by six letters of its own",
+        "registry: *": "it logs in where a job's image is",
         "POST /grpc": "how a docker command with buildx builds",
         "POST /networks/prune": "it sweeps by a label of its own",
     },

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sockproxy.docker.asks import KINDS
 from sockproxy.docker.operations import OPERATIONS
 from sockproxy.model import Ask
 from sockproxy.policy import presets
-from sockproxy.policy.harm import ROWS, Level
+from sockproxy.policy.harm import ROWS, Level, powers
 from sockproxy.policy.load import load, loads
 from sockproxy.policy.patterns import cut_suffixes
 from sockproxy.policy.review import review
@@ -44,7 +45,29 @@ NO_ROAD = "no road to the host"
         ("namespace: ipc=host", "shared memory"),
         ("device: /dev/sda", "disks"),
         ("device: /dev/**", "disks"),
+        ("device: /dev/nvme0n1", "disks"),
+        ("device: /dev/mapper/**", "disks"),
+        ("device: /dev/sda r", "disks"),
+        ("device: b 8:* rwm", "disks"),
+        ("device: 'c 1:1 r'", "disks"),
+        ("device: 'c *:* rwm'", "disks"),
+        ("device: 'a *:* rwm'", "disks"),
+        ("volume-driver: [local type=overlay, 'local o=lowerdir=*', local device=overlay]", "mount(2)"),
+        ("volume-driver: [local type=proc, local device=proc]", "mount(2)"),
+        ("volume-driver: any", "mount(2)"),
+        ("volume-driver: local-persist*", "plug-in"),
+        ("bind: /run/systemd/** ro", "granting that is granting all"),
+        ("bind: /run/dbus/system_bus_socket ro", "granting that is granting all"),
+        ("bind: /run/crio/crio.sock", "granting that is granting all"),
         ("security-opt: seccomp=unconfined", "barrier"),
+        ("security-opt: seccomp=*", "barrier"),
+        ("security-opt: seccomp=profile", "barrier"),
+        ("security-opt: apparmor=unconfined", "barrier"),
+        ("security-opt: label=disable", "barrier"),
+        ("security-opt: writable-cgroups", "barrier"),
+        ("cgroup-parent: system.slice", "the host's own services"),
+        ("field: HostConfig.NewField", "nobody has looked at"),
+        ("query: newparam", "nobody has looked at"),
         ("runtime: any", "runtime"),
         ("import: load", "replaced"),
         ("field: Role=manager", "every node"),
@@ -88,7 +111,16 @@ def test_services_that_are_left_free_are_named(row: str) -> None:
         "bind: none",
         "publish: any",
         "capability: NET_BIND_SERVICE",
+        "capability: SYS_NICE",
         "group: video",
+        "device: /dev/dri/**",
+        "device: c 10:229 rwm",
+        "volume-driver: [local type=nfs, 'local o=addr=*', 'local device=:/**']",
+        "volume-driver: [local type=tmpfs, local device=tmpfs]",
+        "security-opt: apparmor=ci-*",
+        "runtime: nvidia",
+        "cgroup-parent: ci.slice",
+        "log-driver: loki*",
     ],
 )
 def test_what_leads_nowhere_is_said_to(grant: str) -> None:
@@ -188,6 +220,15 @@ def test_read_only_leads_nowhere() -> None:
 # The sheet ---------------------------------------------------------------------------------------------------------------
 
 
+def test_of_every_kind_of_grant_it_is_known_what_it_comes_to() -> None:
+    """A kind that grants something is told by name, whatever its pattern, or it is said why it comes to nothing."""
+    told = {rest.kind for rest in powers._REST}
+    grants = {kind.name for kind in KINDS.values() if kind.section == "grant"}
+    assert told | powers.HARMLESS.keys() == grants
+    assert not told & powers.HARMLESS.keys()
+    assert all(KINDS[power.kind].section == "grant" for power in powers._POWERS)
+
+
 def test_of_every_row_it_is_known_what_it_does() -> None:
     assert list(ROWS) == [operation.name for operation in OPERATIONS]
     assert all(row.does for row in ROWS.values())
@@ -228,7 +269,72 @@ HELD = (
         ("allow: POST /images/create", Level.NETWORK),
         ("allow: POST /images/*/tag", Level.IMAGES),
         ("allow: POST /images/*/push", Level.IMAGES),
-        ("allow: POST /build, only: {tag: ci-*}", Level.EXHAUSTS),
+        ("allow: POST /build, only: {tag: ci-*}", Level.NETWORK),
+        ("allow: POST /build, only: {tag: ci-*, network: bridge}", Level.NETWORK),
+        ("allow: POST /build, only: {tag: ci-*, network: none}", Level.EXHAUSTS),
+        (
+            "allow: POST /build, only: {tag: ci-*, network: none}, grant: {namespace: 'network=container:*'}",
+            Level.ENTERS,
+        ),
+        (f"allow: {CREATE}, {HELD}, grant: {{device: /dev/vda}}", Level.ROOT),
+        (f"allow: {CREATE}, {HELD}, grant: {{capability: [SYS_NICE, AUDIT_CONTROL]}}", Level.HOST),
+        (f"allow: {CREATE}, {HELD}, grant: {{capability: NET_ADMIN}}", Level.NETWORK),
+        (f"allow: {CREATE}, {HELD}, grant: {{capability: cap_sys_nice}}", Level.EXHAUSTS),
+        (f"allow: {CREATE}, {HELD}, grant: {{runtime: crun}}", Level.HOST),
+        (f"allow: {CREATE}, {HELD}, grant: {{runtime: 'runsc*'}}", Level.EXHAUSTS),
+        (f"allow: {CREATE}, {HELD}, grant: {{annotation: 'org.systemd.**'}}", Level.HOST),
+        (f"allow: {CREATE}, {HELD}, grant: {{annotation: com.example.*}}", Level.EXHAUSTS),
+        (f"allow: {CREATE}, {HELD}, grant: {{log-driver: loki*}}", Level.NETWORK),
+        (f"allow: {CREATE}, {HELD}, grant: {{log-driver: json-file x=*}}", Level.EXHAUSTS),
+        (f"allow: {CREATE}, {HELD}, grant: {{address: 'ip=10.1.*'}}", Level.NETWORK),
+        (f"allow: {CREATE}, {HELD}, grant: {{volume-driver: local type=cifs}}", Level.NETWORK),
+        (f"allow: {CREATE}, {HELD}, grant: {{gpu: device=0}}", Level.EXHAUSTS),
+        ("allow: POST /networks/create, grant: {network-driver: macvlan*}", Level.NETWORK),
+        ("allow: POST /networks/create, grant: {network-driver: 'bridge **'}", Level.HOST),
+        (
+            "allow: POST /networks/create, grant: {network-driver: bridge com.docker.network.bridge.host_binding_ipv4=*}",
+            Level.NETWORK,
+        ),
+        (
+            "allow: POST /networks/create, grant: {network-driver: bridge com.docker.network.driver.mtu=*}",
+            Level.EXHAUSTS,
+        ),
+        (
+            "allow: POST /images/create, only: {image: none}, grant: {import: 'https://files.example.com/**'}",
+            Level.NETWORK,
+        ),
+        (
+            "allow: POST /build, only: {network: none, tag: ci-*}, grant: {build: 'remote=https://git.example.com/**'}",
+            Level.NETWORK,
+        ),
+        (
+            "allow: POST /services/create, grant: {secret: web-*}, only: {service: web, volume: none, network: none}",
+            Level.SECRETS,
+        ),
+        ("allow: GET /volumes", Level.SECRETS),
+        ("allow: GET /plugins", Level.SECRETS),
+        # A container's files, its environment and its namespaces, by roads that are no look at it.
+        ("allow: POST /commit, only: {tag: ci-*}", Level.SECRETS),
+        (f"allow: [{CREATE}, POST /commit], {HELD}", Level.EXHAUSTS),
+        (f"allow: {CREATE}, grant: {{link: any}}, only: {{network: none, volume: none}}", Level.SECRETS),
+        (f"allow: {CREATE}, {HELD}, grant: {{link: any}}", Level.EXHAUSTS),
+        ("allow: POST /services/create, grant: {link: any}, only: {volume: none, network: none}", Level.EXHAUSTS),
+        (
+            f"allow: {CREATE}, grant: {{namespace: 'ipc=container:*'}}, only: {{network: none, volume: none}}",
+            Level.ENTERS,
+        ),
+        (
+            f"allow: {CREATE}, grant: {{namespace: 'ipc=*'}}, only: {{network: none, volume: none}}",
+            Level.HOST,
+        ),
+        (
+            "allow: [POST /networks/create, POST /networks/*/connect], only: {network: ci-*}",
+            Level.NETWORK,
+        ),
+        (
+            "allow: [POST /networks/create, POST /networks/*/connect], only: {network: ci-*, container: none}",
+            Level.EXHAUSTS,
+        ),
         (f"allow: {CREATE}, {HELD}", Level.EXHAUSTS),
         ("allow: [GET /containers/json, GET /info]", Level.LOOKS),
         ("allow: GET /version", Level.NOTHING),
@@ -254,6 +360,38 @@ def test_the_worst_that_a_rule_lets_somebody_do(rule: str, worst: Level) -> None
     for finding in sheet.findings:
         assert finding.place == "p.yaml:3"
         assert finding.rule == "a"
+
+
+@pytest.mark.parametrize(
+    ("row", "grant", "level", "road"),
+    [
+        (CREATE, "field: HostConfig.*", Level.ROOT, True),
+        (CREATE, "field: HostConfig.Other", Level.HOST, True),
+        (CREATE, "namespace: network=host", Level.HOST, True),
+        (CREATE, "namespace: userns=host", Level.HOST, True),
+        (CREATE, "namespace: cgroup=host", Level.LOOKS, False),
+        (CREATE, "namespace: uts=host", Level.LOOKS, False),
+        (CREATE, "capability: SYS_TIME", Level.HOST, False),
+        (CREATE, "annotation: run.oci.**", Level.HOST, False),
+        (CREATE, "resource: oom-kill-disable", Level.EXHAUSTS, False),
+        (CREATE, "gpu: device=0", Level.EXHAUSTS, False),
+        (CREATE, "address: any", Level.NETWORK, False),
+        ("POST /grpc", "tunnel: g*, namespace: network=host", Level.HOST, True),
+        ("POST /images/create", "import: '-'", Level.IMAGES, False),
+        ("POST /images/create", "import: https://**", Level.NETWORK, False),
+        ("POST /build", "build: remote=**", Level.NETWORK, False),
+        ("POST /build", "build: output=registry*", Level.IMAGES, False),
+        ("POST /networks/create", "network-driver: bridge **", Level.HOST, False),
+        ("POST /networks/create", "network-driver: ipvlan*", Level.NETWORK, False),
+        ("POST /services/create", "secret: web-*", Level.SECRETS, False),
+        ("POST /services/create", "config: web-*", Level.SECRETS, False),
+    ],
+)
+def test_a_grant_is_told_with_what_it_comes_to(row: str, grant: str, level: Level, road: bool) -> None:
+    (sheet,) = review(loads(f"version: 1\nrules: [{{id: a, allow: {row}, grant: {{{grant}}}}}]\n")).sheets
+    kind = grant.partition(":")[0]
+    told = {(each.level, each.road) for each in sheet.findings if each.what.startswith(f"grants `{kind}: ")}
+    assert (level, road) in told, sheet.lines
 
 
 def test_who_may_make_any_container_has_not_made_all_of_them() -> None:

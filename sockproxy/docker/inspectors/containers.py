@@ -23,6 +23,7 @@ from sockproxy.docker.inspectors.pruning import inspect_prune
 from sockproxy.docker.inspectors.whose import (
     UNNAMED,
     Found,
+    Labels,
     Purpose,
     container_in_path,
     image,
@@ -32,7 +33,7 @@ from sockproxy.docker.inspectors.whose import (
 )
 from sockproxy.docker.paths import clean
 from sockproxy.errors import Malformed
-from sockproxy.model import Inspection, JsonObject
+from sockproxy.model import Inspection, JsonObject, Missing
 
 NO_IMAGE: Final = "(none)"
 """The value of an image's ask where a create names none: the engine makes a container with an empty root."""
@@ -44,6 +45,7 @@ def _create(found: Findings) -> Inspection:
     labels = labels_of(body.get("Labels"))
     name = found.query.get("name", "").removeprefix("/")
     found.ask("container", name or UNNAMED, "?name", labels=labels)
+    reference = text(body, "Image")
     _inspect_image(found, body)
     runtime(found, top := body.pop("Runtime", None), "Runtime")
     honoured = top and "HostConfig" not in body and found.context.engine_version <= _TOP_LEVEL
@@ -56,6 +58,7 @@ def _create(found: Findings) -> Inspection:
     _inspect_anonymous_volumes(found, body, host)
     for key, value in labels:
         found.ask("label", f"{key}={value}", f"Labels[{key}]")
+    _inspect_brought_labels(found, reference, labels)
     inspect_limits(found, host)
     inspect_requirements(found, host, text(body, "User"))
     return found.forward(body=body)
@@ -92,6 +95,23 @@ def _inspect_image(found: Findings, body: JsonObject) -> None:
         return
     if (known := image(found, reference, "Image")) is not None:
         body["Image"] = known.identity or known.forward
+
+
+def _inspect_brought_labels(found: Findings, reference: str, sent: Labels) -> None:
+    """The labels of the image, which the container has as well, but for those that are sent (moby, daemon/commit.go).
+
+    What a name stands for may change between the look and its use: the name is forwarded, as it is what others know the
+    container's image by, and who may not build or tag cannot change it.
+    """
+    if "label" not in found.held or not reference:
+        return
+    fact = found.look_up(f"/images/{reference}/json")
+    if fact is None or isinstance(fact, Missing):
+        return
+    taken = {key for key, _ in sent}
+    for key, value in labels_of(part(fact, "Config").get("Labels")):
+        if key not in taken:
+            found.ask("label", f"{key}={value}", f"image {reference}: Config.Labels[{key}]", plain=True)
 
 
 def _update(found: Findings) -> Inspection:

@@ -26,7 +26,17 @@ from sockproxy.docker.inspectors.mounts import (
     recorded_path,
 )
 from sockproxy.docker.inspectors.security import capability, read_paths, security_ask
-from sockproxy.docker.inspectors.whose import VOLUME_NAME, Found, joined_network, labels_of, part, text, volume_fact
+from sockproxy.docker.inspectors.whose import (
+    VOLUME_NAME,
+    Found,
+    Purpose,
+    joined_network,
+    labels_of,
+    other_container,
+    part,
+    text,
+    volume_fact,
+)
 from sockproxy.docker.paths import clean, within
 from sockproxy.model import STAT, Json, JsonObject, Missing
 
@@ -40,14 +50,14 @@ _NAMESPACES: Final = (
 """`cgroup=host` is not among them: every container has it with cgroup v1."""
 
 
-def inspect_given(found: Findings, container: Found) -> None:
-    """The asks for what a container was itself given."""
+def inspect_given(found: Findings, container: Found, *, through: frozenset[str] = frozenset()) -> None:
+    """The asks for what a container was itself given. ``through`` are those by whose processes it is reached."""
     if container.fact is None:
         return
     host = normalise(container.fact.get("HostConfig"), HOST_CONFIG).value
     prefix = f"container {container.name}: HostConfig"
     _inspect_mounts(found, container)
-    _inspect_namespaces(found, host, prefix)
+    _inspect_namespaces(found, host, prefix, through | {container.forward})
     _inspect_networks(found, container)
     for key, read in (
         ("Devices", read_devices),
@@ -84,12 +94,54 @@ def inspect_started(found: Findings, container: Found) -> None:
             moved_path(found, mount.source, mount.where, mount.use)
 
 
-def _inspect_namespaces(found: Findings, host: JsonObject, prefix: str) -> None:
+def _inspect_namespaces(found: Findings, host: JsonObject, prefix: str, through: frozenset[str]) -> None:
     for key, word in _NAMESPACES:
-        mode = text(host, key)
-        # Processes of a third container can be reached through a shared process namespace, not through the others.
-        if mode == "host" or (word == "pid" and mode.startswith("container:")):
-            found.ask("namespace", f"{word}={mode}", f"{prefix}.{key}")
+        mode, where = text(host, key), f"{prefix}.{key}"
+        if mode == "host":
+            found.ask("namespace", f"{word}=host", where)
+        elif word == "pid" and mode.startswith("container:"):
+            # Processes of a third container can be reached through a shared process namespace, not through the others.
+            _inspect_processes(found, mode, where, through)
+        elif word in ("network", "ipc"):
+            _inspect_borrowed(found, key, word, mode, where)
+
+
+def _inspect_processes(found: Findings, mode: str, where: str, through: frozenset[str]) -> None:
+    """The asks of sharing a third container's processes: those of a create that does. The engine tells of it by its id.
+
+    Of one that is gone no processes are left.
+    """
+    reference = mode.partition(":")[2]
+    gone = isinstance(found.look_up(f"/containers/{reference}/json"), Missing)
+    third = None if gone else other_container(found, reference, where, Purpose.ENTER)
+    if third is None:
+        found.ask("namespace", f"pid={mode}", where)
+        return
+    found.ask("namespace", f"pid=container:{third.name}", where)
+    if third.forward not in through:
+        inspect_given(found, third, through=through)
+
+
+def _inspect_borrowed(found: Findings, key: str, word: str, mode: str, where: str) -> None:
+    """The asks of a namespace that is a third container's: the host's, if that is whose it is, or networks.
+
+    One that is gone has left it behind, and nobody can say any more whose it was.
+    """
+    seen: set[str] = set()
+    fact: JsonObject = {}
+    while mode.startswith("container:"):
+        reference = mode.partition(":")[2]
+        told = found.look_up(f"/containers/{reference}/json")
+        if isinstance(told, Missing):
+            found.ask("namespace", f"{word}={mode}", where)
+        if told is None or isinstance(told, Missing) or reference in seen:
+            return
+        seen.add(reference)
+        fact, mode = told, text(part(told, "HostConfig"), key)
+    if mode == "host":
+        found.ask("namespace", f"{word}=host", where)
+    elif fact and word == "network":
+        _inspect_networks(found, Found(text(fact, "Name").removeprefix("/"), fact, ""))
 
 
 def _inspect_networks(found: Findings, container: Found) -> None:

@@ -246,7 +246,7 @@ def _block_devices(found: Findings, value: Json, where: str) -> Json:
 def _tmpfs(found: Findings, value: Json, where: str) -> Json:
     assert isinstance(value, dict)
     for path, options in value.items():
-        inspect_tmpfs(found, str(options), f"{where}[{path}]")
+        inspect_tmpfs(found, path, str(options), f"{where}[{path}]")
     return value
 
 

@@ -14,11 +14,12 @@ forwarded, as where it leads (`host_path`); what is on the engine's record is as
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
 from sockproxy.docker.inspectors.findings import Findings
-from sockproxy.docker.inspectors.whose import VOLUME_NAME, Labels, image, labels_of, part, text, volume_fact
+from sockproxy.docker.inspectors.whose import VOLUME_NAME, Labels, image, labels_of, number, part, text, volume_fact
 from sockproxy.docker.paths import check_absolute, clean
 from sockproxy.errors import Malformed
 from sockproxy.model import Json, JsonObject, Missing
@@ -196,7 +197,11 @@ def inspect_mount(found: Findings, mount: JsonObject, where: str) -> JsonObject:
             known = image(found, source, f"{where}.Source")
             return {**mount, "Source": known.identity or known.forward} if known else mount
         case "tmpfs":
-            _inspect_tmpfs_options(found, part(mount, "TmpfsOptions").get("Options"), where)
+            options = part(mount, "TmpfsOptions")
+            _inspect_tmpfs_options(found, options.get("Options"), where)
+            _inspect_shared_memory(
+                found, text(mount, "Target"), number(options, "SizeBytes"), f"{where}.TmpfsOptions.SizeBytes"
+            )
         case _:
             # `npipe` and `cluster` are refused by a Linux engine; what a newer one adds is unknown here.
             found.ask("field", f"{_name(where)}.Type={kind}", f"{where}.Type", grantable=False)
@@ -247,12 +252,36 @@ _TMPFS_WORDS: Final = frozenset(
 )
 
 
-def inspect_tmpfs(found: Findings, options: str, where: str) -> None:
+def inspect_tmpfs(found: Findings, target: str, options: str, where: str) -> None:
     """The asks of one of `Tmpfs`: none, but for words that make another mount of it (`shared`, `bind`, `remount`)."""
+    size = 0
     for option in options.split(","):
-        word = option.partition("=")[0]
+        word, _, value = option.partition("=")
         if word and word not in _TMPFS_WORDS:
             found.ask("field", f"{_name(where)}={word}", where)
+        if word == "size":
+            size = _tmpfs_bytes(value)
+    _inspect_shared_memory(found, target, size, where)
+
+
+_TMPFS_SIZE: Final = re.compile(r"([0-9]{1,19})([kmg]?)", re.ASCII | re.IGNORECASE)
+
+
+def _tmpfs_bytes(value: str) -> int:
+    """Bytes that a `size=` comes to; 0, which is as much as there is, where it says a part of the host's memory."""
+    match = _TMPFS_SIZE.fullmatch(value)
+    return int(match[1]) << (10 * " kmg".index(match[2].lower() or " ")) if match is not None else 0
+
+
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a container's
+_ENDLESS: Final = -1
+"""No limit at all, as the engine writes it."""
+
+
+def _inspect_shared_memory(found: Findings, target: str, size: int, where: str) -> None:
+    """The ask of a tmpfs that stands where shared memory does: it takes the place of the one that `ShmSize` limits."""
+    if clean(f"/{target}") == _SHARED_MEMORY:
+        found.ask("limit", "shm", where, amount=size if size > 0 else _ENDLESS)
 
 
 def _name(where: str) -> str:

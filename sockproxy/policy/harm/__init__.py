@@ -12,8 +12,8 @@ itself under the same hold (`only: container: ci-*`) is no harm to others, and n
 
 from __future__ import annotations
 
-from sockproxy.policy.harm.binds import of_bind, races, writes_host_paths
-from sockproxy.policy.harm.facts import Finding, Given, Level, may_ask
+from sockproxy.policy.harm.binds import of_binds, races, writes_host_paths
+from sockproxy.policy.harm.facts import Finding, Given, Level
 from sockproxy.policy.harm.making import of_builds, of_containers
 from sockproxy.policy.harm.powers import of_powers
 from sockproxy.policy.harm.rows import ROWS, of_rows
@@ -24,13 +24,12 @@ __all__ = ["ROWS", "Finding", "Given", "Level", "findings", "races", "writes_hos
 def findings(given: Given) -> tuple[Finding, ...]:
     """All that somebody can do: the roads to the host, then by level; within a level as it stands in the policy."""
     found: list[Finding] = []
+    binds = of_binds(given)
     for rule in given.rules:
         rows = given.rows(rule)
         found += of_rows(rule, rows, given)
         found += of_powers(rule, rows)
         found += of_containers(rule, rows)
         found += of_builds(rule, rows)
-        if may_ask(rows, "bind"):
-            for pattern in rule.grant.get("bind", ()):
-                found += of_bind(rule, pattern, given)
+        found += binds.get(rule.id, ())
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: (not finding.road, finding.level)))

@@ -84,16 +84,16 @@ NetworkPrune             changes   network    removes
 NetworkConnect           network   network    connects containers to
 NetworkDisconnect        changes   network    disconnects containers from
 NetworkDelete            changes   network    removes
-VolumeList               looks     -          lists volumes
-VolumeInspect            looks     -          looks at volumes
+VolumeList               secrets   -          lists volumes with their options, the passwords of shares among them
+VolumeInspect            secrets   volume     reads the options of
 VolumeCreate             exhausts  -          makes volumes
 VolumePrune              changes   volume     removes
 VolumeUpdate             changes   volume     changes
 VolumeDelete             changes   volume     removes
 
-PluginList               looks     -          lists plug-ins
+PluginList               secrets   -          lists plug-ins with their settings
 GetPluginPrivileges      network   registry   makes the engine ask
-PluginInspect            looks     -          reads the settings of plug-ins
+PluginInspect            secrets   -          reads the settings of plug-ins
 PluginDelete             changes   image      removes the plug-ins
 PluginEnable             changes   image      enables the plug-ins
 PluginDisable            changes   image      disables the plug-ins
@@ -143,6 +143,12 @@ DebugTrace               exhausts  -          traces the engine
 DebugPprofNamed          secrets   -          reads profiles of the engine's memory
 """
 
+_ALSO_TABLE: Final = """
+ImageCommit              secrets   container  copies the files of
+NetworkConnect           network   container  brings into its networks
+"""
+"""What some of them do besides, to things of another kind."""
+
 _THINGS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "container": ("everyone's containers", "containers"),
@@ -174,16 +180,18 @@ class _Row:
     does: str
 
 
-def _read() -> dict[str, _Row]:
+def _read(table: str) -> Mapping[str, _Row]:
     rows: dict[str, _Row] = {}
-    for line in filter(None, _TABLE.splitlines()):
+    for line in filter(None, table.splitlines()):
         name, level, kind, does = line.split(maxsplit=3)
         rows[name] = _Row(Level[level.upper()], kind, does)
-    return rows
+    return MappingProxyType(rows)
 
 
-ROWS: Final[Mapping[str, _Row]] = MappingProxyType(_read())
+ROWS: Final = _read(_TABLE)
 """What each row of the Engine API does, by its name."""
+
+_ALSO: Final = _read(_ALSO_TABLE)
 
 _ROADS: Final = frozenset({"SwarmInspect", "SwarmJoin", "SwarmUnlockkey"})
 """Rows that lead to the whole host, or to every node, by themselves."""
@@ -194,14 +202,15 @@ _NAMED_ROWS: Final = 3
 
 def of_rows(rule: Rule, rows: frozenset[str], given: Given) -> Iterator[Finding]:
     """What the rows of a rule do, those of one level and one kind in one finding."""
-    grouped: dict[tuple[Level, str], list[str]] = {}
-    for name, row in ROWS.items():
+    grouped: dict[tuple[Level, str], dict[str, str]] = {}
+    for name, row in (*ROWS.items(), *_ALSO.items()):
         if name in rows and not (name == "ExecStart" and not _makes_execs(given)):
-            grouped.setdefault((row.level, row.kind), []).append(name)
-    for (level, kind), names in grouped.items():
+            grouped.setdefault((row.level, row.kind), {})[name] = row.does
+    for (level, kind), doing in grouped.items():
         whose = _whose(rule, kind, given)
         if whose is not None:
-            does = listed([ROWS[name].does for name in names], most=_NAMED_ROWS if level is Level.LOOKS else len(names))
+            names = list(doing)
+            does = listed(list(doing.values()), most=_NAMED_ROWS if level is Level.LOOKS else len(names))
             road = not _ROADS.isdisjoint(names)
             yield Finding(level, place_of(rule, names), rule.id, _allows(names), f"it {does}{whose}", road)
 

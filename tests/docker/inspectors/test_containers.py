@@ -130,6 +130,31 @@ def test_a_created_container_is_named_and_labelled() -> None:
     assert inspected("POST /containers/create", {"Image": "x"}).asks[0].value == "(unnamed)"
 
 
+LABELLED = {"/images/x/json": {"Id": "sha256:1", "Config": {"Labels": {"a": "its own", "order": "go"}}}}
+
+
+def test_what_an_image_brings_is_a_label_too_where_a_rule_speaks_of_labels() -> None:
+    body = {"Image": "x", "Labels": {"a": "b"}}
+    found = inspected("POST /containers/create", body, LABELLED, held={"label"})
+    assert [ask for ask in found.asks if ask.kind == "label"] == [
+        Ask("label", "a=b", "Labels[a]"),  # the engine takes what is sent before what the image says
+        Ask("label", "order=go", "image x: Config.Labels[order]", plain=True),
+    ]
+    assert sent(found)["Image"] == "x"
+
+
+@pytest.mark.parametrize("facts", [MISSING, {}, {"Config": None}, {"Config": {"Labels": None}}])
+def test_an_image_without_labels_brings_none(facts: Any) -> None:
+    found = inspected("POST /containers/create", {"Image": "x"}, {"/images/x/json": facts}, held={"label"})
+    assert not [ask for ask in found.asks if ask.kind == "label"]
+
+
+def test_an_image_is_not_looked_up_for_its_labels_where_no_rule_speaks_of_them() -> None:
+    engine = Engine(LABELLED)
+    inspected("POST /containers/create", {"Image": "x", "Labels": {"a": "b"}}, engine, held={"image"})
+    assert engine.asked == []
+
+
 @pytest.mark.parametrize(
     ("reference", "value", "forwarded"),
     [

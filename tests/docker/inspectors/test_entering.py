@@ -41,7 +41,7 @@ GIVEN: list[tuple[JsonObject, set[str]]] = [
     ({"DeviceCgroupRules": ["a *:* rwm"]}, {"device: a *:* rwm"}),
     ({"DeviceRequests": [{"Count": 1, "Capabilities": [["gpu"]]}]}, {"gpu: 1"}),
     ({"PidMode": "host"}, {"namespace: pid=host"}),
-    ({"PidMode": "container:db"}, {"namespace: pid=container:db"}),
+    ({"PidMode": "container:db"}, {"namespace: pid=container:db", "container: db"}),
     ({"NetworkMode": "host", "IpcMode": "host"}, {"namespace: network=host", "namespace: ipc=host"}),
     ({"NetworkMode": "container:db", "IpcMode": "container:db"}, set()),
     (
@@ -71,6 +71,58 @@ def test_entering_asks_for_what_the_container_was_given(given: JsonObject, expec
         == {"container: web", "namespace: network=container:web"} | expected
     )
     assert host({"VolumesFrom": ["web"]}, engine) == {"container: web", "volumes-from: web"} | expected
+
+
+def test_a_third_container_whose_processes_are_shared_goes_by_its_name_and_counts() -> None:
+    third = "cd" * 32
+    engine: dict[str, Any] = web({"PidMode": f"container:{third}"})
+    given = {"PidMode": f"container:{ID}", "Privileged": True}
+    engine[f"/containers/{third}/json"] = {"Id": third, "Name": "/db", "Config": {}, "HostConfig": given}
+    engine[f"/containers/{ID}/json"] = engine["/containers/web/json"]
+    assert asks("POST /containers/web/attach", None, engine) == {
+        *("container: web", "namespace: pid=container:db", "container: db"),
+        *("namespace: pid=container:web", "privileged: container"),
+    }
+    engine[f"/containers/{third}/json"] = Missing(404, "No such container")
+    assert asks("POST /containers/web/attach", None, engine) == {
+        *("container: web", f"namespace: pid=container:{third}"),
+    }
+
+
+THIRD, FOURTH = "cd" * 32, "ef" * 32
+
+
+@pytest.mark.parametrize(
+    ("given", "third", "fourth", "expected"),
+    [
+        ({"NetworkMode": f"container:{THIRD}"}, {"NetworkMode": "host"}, {}, {"namespace: network=host"}),
+        ({"IpcMode": f"container:{THIRD}"}, {"IpcMode": "host"}, {}, {"namespace: ipc=host"}),
+        (
+            {"IpcMode": f"container:{THIRD}"},
+            {"IpcMode": f"container:{FOURTH}"},
+            {"IpcMode": "host"},
+            {"namespace: ipc=host"},
+        ),
+        # One namespace is shared, and nothing else of what the other one has.
+        ({"NetworkMode": f"container:{THIRD}"}, {"IpcMode": "host", "Privileged": True}, {}, {"network: bank"}),
+        ({"IpcMode": f"container:{THIRD}"}, {"NetworkMode": "host"}, {}, set()),
+        ({"IpcMode": f"container:{THIRD}"}, {}, {}, set()),
+        ({"NetworkMode": f"container:{THIRD}"}, None, {}, {f"namespace: network=container:{THIRD}"}),
+        ({"NetworkMode": f"container:{THIRD}"}, {"NetworkMode": f"container:{THIRD}"}, {}, set()),
+    ],
+)
+def test_a_namespace_that_a_third_container_has_of_the_host_is_the_hosts(
+    given: JsonObject, third: JsonObject | None, fourth: JsonObject, expected: set[str]
+) -> None:
+    networks = {} if "container:" in str(third) or "host" in str(third and third.get("NetworkMode")) else {"bank": {}}
+    engine: dict[str, Any] = web(given)
+    engine[f"/containers/{THIRD}/json"] = (
+        {"Id": THIRD, "Name": "/db", "HostConfig": third, "NetworkSettings": {"Networks": networks}}
+        if third is not None
+        else Missing(404, "No such container")
+    )
+    engine[f"/containers/{FOURTH}/json"] = {"Id": FOURTH, "Name": "/x", "HostConfig": fourth}
+    assert asks("POST /containers/web/attach", None, engine) == {"container: web"} | expected
 
 
 def test_websockets_attach_the_same() -> None:

@@ -272,3 +272,23 @@ def test_a_volume_has_the_labels_that_it_has_or_is_made_with() -> None:
 def test_a_tmpfs_that_is_more_than_one_is_asked_for(options: str) -> None:
     word = options.partition("=")[0]
     assert host({"Tmpfs": {"/t": f"size=1m,{options}"}}) == {f"field: HostConfig.Tmpfs={word}"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "amount"),
+    [
+        ({"Tmpfs": {"/dev/shm": "rw,size=16g"}}, 16 << 30),
+        ({"Tmpfs": {"//dev/x/../shm/": "size=1m,size=64K"}}, 64 << 10),
+        ({"Tmpfs": {"/dev/shm": "size=4096"}}, 4096),
+        ({"Tmpfs": {"/dev/shm": ""}}, -1),
+        ({"Tmpfs": {"/dev/shm": "size=90%"}}, -1),
+        ({"Tmpfs": {"/dev/shm": "size=0"}}, -1),
+        ({"Mounts": [{"Type": "tmpfs", "Target": "/dev/shm", "TmpfsOptions": {"SizeBytes": 1024}}]}, 1024),
+        ({"Mounts": [{"Type": "tmpfs", "Target": "/dev/shm/"}]}, -1),
+        ({"Tmpfs": {"/dev/shm/x": "size=1g", "/tmp": ""}}, None),
+        ({"Mounts": [{"Type": "volume", "Source": "v", "Target": "/dev/shm"}]}, None),
+    ],
+)
+def test_a_tmpfs_in_the_place_of_shared_memory_is_that(fields: dict[str, Any], amount: int | None) -> None:
+    found = inspected("POST /containers/create", {"Image": "x", "HostConfig": fields})
+    assert [ask.amount for ask in found.asks if str(ask) == "limit: shm"] == ([] if amount is None else [amount])
