@@ -110,7 +110,11 @@ class Again:
     @property
     def value(self) -> str:
         """What is refused, or why it cannot be told, in a line."""
-        return self.unknown or "; ".join(dict.fromkeys(map(str, self.refused))) or (self.code or "")
+        if self.unknown or self.refused:
+            return self.unknown or "; ".join(dict.fromkeys(map(str, self.refused)))
+        if self.code == "no_rule" and self.record.operation is not None:
+            return f"no rule allows {self.record.operation.method} {self.record.operation.template}"
+        return self.code or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +235,10 @@ class Totals:
     """Decisions that were judged again."""
     bad: int = 0
     """Lines that are no audit lines."""
-    first_bad: str = ""
-    """``line 17: no JSON``; empty where there is none."""
+    first_bad: int = 0
+    """The first of them; 0 where there is none."""
+    why_bad: str = ""
+    """Why that is none: ``no JSON``."""
 
 
 class Replay:
@@ -261,7 +267,8 @@ class Replay:
                 again = judge_again(read(line), self._policy, client=self._client)
             except BadRecord as error:
                 self.totals.bad += 1
-                self.totals.first_bad = self.totals.first_bad or f"line {self.totals.lines}: {error}"
+                if not self.totals.first_bad:
+                    self.totals.first_bad, self.totals.why_bad = self.totals.lines, str(error)
                 return
             fate = again.record.verdict, again.now, again.group, again.value
             if len(self._remembered) >= REMEMBERED:

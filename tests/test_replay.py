@@ -174,7 +174,7 @@ def test_what_changes_is_counted_and_grouped() -> None:
     refused = judged(stop("web"), NAMED).line
     done = replay(NAMED, [went_on, end, went_on, refused, b"", b"\n", b"rubbish\n", b"{}\n"])
     assert (done.totals.lines, done.totals.calls, done.totals.bad) == (8, 3, 2)
-    assert done.totals.first_bad == "line 7: no JSON"
+    assert (done.totals.first_bad, done.totals.why_bad) == (7, "no JSON")
     assert dict(done.fates) == {("would_deny", "deny"): 2, ("deny", "deny"): 1}
     ((group, tally),) = done.changes("refused")
     assert group == Group("refused", "anyone", "ContainerStop", "run", ("container",))

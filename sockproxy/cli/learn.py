@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ import click
 
 from sockproxy.cli.options import Several, client_option, engine_option, listen_option
 from sockproxy.cli.trailing import Trailing, trailing_command
-from sockproxy.errors import ConfigurationError
+from sockproxy.errors import ConfigurationError, PolicyError
 
 if TYPE_CHECKING:
     from sockproxy.learn import Collected, Learned
@@ -99,8 +100,41 @@ def learn(
         done = learned_from(collected, name=name)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
+    except PolicyError as error:
+        less = "learn from less: one client (--client), or fewer audit files"
+        raise ConfigurationError(f"what was seen makes no policy that can be loaded: {error}; {less}") from None
     _write(done, output)
     click.get_current_context().exit(_report(done, collected) or (1 if status else 0))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What is learned from audit lines, one after the other."""
+
+    collected: Collected
+    client: str | None
+    lines: int = 0
+    calls: int = 0
+    bad: int = 0
+    first_bad: int = 0
+    why: str = ""
+
+    def feed(self, line: bytes) -> None:
+        from sockproxy.records import BadRecord, is_end, read
+
+        self.lines += 1
+        if is_end(line) or not line.strip():
+            return
+        try:
+            record = read(line)
+        except BadRecord as error:
+            self.bad += 1
+            if self.bad == 1:
+                self.first_bad, self.why = self.lines, str(error)
+            return
+        self.calls += 1
+        if self.client in (None, record.client):
+            self.collected.record(record)
 
 
 def _read(files: tuple[str, ...], client: str | None) -> Collected:
@@ -109,29 +143,21 @@ def _read(files: tuple[str, ...], client: str | None) -> Collected:
     Raises:
         ConfigurationError: one cannot be read, or holds no audit line.
     """
-    from sockproxy.cli.replay import read_lines
+    from sockproxy.cli.auditfiles import read_lines
     from sockproxy.learn import Collected
-    from sockproxy.records import BadRecord, is_end, read
 
-    collected = Collected()
-    bad = 0
+    reading = _Reading(Collected(), client)
+    places = read_lines(files, reading.feed, label="reading")
+    if reading.bad:
+        first = f"{places.of(reading.first_bad)}: {reading.why}"
+        if not reading.calls:
+            raise ConfigurationError(f"no audit line of sockproxy's in {', '.join(files)}: {first}")
+        said = "line is no audit line of sockproxy's, and was" if reading.bad == 1 else _ARE_NONE
+        click.echo(f"{reading.bad:,} {said} left out; the first: {first}", err=True)
+    return reading.collected
 
-    def feed(line: bytes) -> None:
-        nonlocal bad
-        if is_end(line) or not line.strip():
-            return
-        try:
-            record = read(line)
-        except BadRecord:
-            bad += 1
-            return
-        if client in (None, record.client):
-            collected.record(record)
 
-    read_lines(files, feed, label="reading")
-    if bad:
-        click.echo(f"{bad:,} lines are no audit lines of sockproxy's, and were left out", err=True)
-    return collected
+_ARE_NONE: Final = "lines are no audit lines of sockproxy's, and were"
 
 
 def _settings(engine: str, listen: tuple[str, ...], audit: tuple[str, ...]) -> Settings:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from sockproxy.cli.auditfiles import Places, is_compressed, lines_of, read_lines
 from sockproxy.cli.options import client_option, policy_option
 from sockproxy.cli.screen import shortened, table, width
 from sockproxy.errors import ConfigurationError
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from sockproxy.policy.load import Policy
     from sockproxy.records import Record
     from sockproxy.replay import Change, Group, Replay, Tally
-
-STEP: Final = 4096
-"""Lines between two moves of the progress bar."""
 
 _LISTED: Final = 20
 """Groups of each change that are printed; `--json` has them all."""
@@ -50,7 +48,9 @@ _TITLES: Final[tuple[tuple[Change, str], ...]] = (
 @client_option("Judge every call as this client's; else the recorded address says whose it was.")
 @click.option("--json", "as_json", is_flag=True, envvar="SOCKPROXY_JSON", show_envvar=True, help="Print JSON.")
 def replay(files: tuple[str, ...], policy: str, client: str | None, as_json: bool) -> None:
-    """Judge the calls of audit files (also .gz) again, under another policy, and sum up what would change.
+    """Judge the calls of audit files again, under another policy, and sum up what would change.
+
+    Rotated files may be compressed by gzip, whatever their names.
 
     Nothing is sent anywhere. Exit codes: 0 nothing that went on would be refused, 1 something would, 2 a mistake.
     """
@@ -77,30 +77,14 @@ def replay_and_show(
     done = Replay(policy, client=client)
     for line in read:
         done.feed(line)
-    read_lines(files, done.feed, label="judging again")
+    places = read_lines(files, done.feed, label="judging again")
     if not done.totals.calls and done.totals.bad:
-        raise ConfigurationError(f"no audit line of sockproxy's in {', '.join(files)}: {done.totals.first_bad}")
-    (_as_json if as_json else _as_text)(done, policy)
+        raise ConfigurationError(f"no audit line of sockproxy's in {', '.join(files)}: {_first_bad(done, places)}")
+    if as_json:
+        _as_json(done, policy, places)
+    else:
+        _as_text(done, policy, places)
     return 1 if done.fate("allow", "would_deny", "absent", now="deny") else 0
-
-
-def read_lines(files: tuple[str, ...], feed: Callable[[bytes], None], *, label: str) -> None:
-    """Give each line of these files to ``feed``; a bar on standard error, where that is a terminal, shows how far.
-
-    Raises:
-        ConfigurationError: a file cannot be read.
-    """
-    try:
-        total = sum(0 if file == "-" else Path(file).stat().st_size for file in files)
-        # Of standard input, and of a device, nobody knows the length: the bar then only moves.
-        known = total if total and "-" not in files else None
-        bar: Any  # click's type speaks of the things that are iterated over, and there are none
-        endless = itertools.repeat(None) if known is None else None
-        with click.progressbar(endless, length=known, label=label, file=sys.stderr, width=0) as bar:
-            for file in files:
-                _read(file, feed, bar)
-    except (OSError, EOFError) as error:
-        raise ConfigurationError(f"cannot read {getattr(error, 'filename', None) or files}: {_reason(error)}") from None
 
 
 def only_record(files: tuple[str, ...]) -> tuple[Record | None, tuple[bytes, ...]]:
@@ -113,9 +97,11 @@ def only_record(files: tuple[str, ...]) -> tuple[Record | None, tuple[bytes, ...
     if len(files) != 1:
         return None, ()
     lines: list[bytes] = []
-    with suppress(OSError, EOFError), ExitStack() as stack:
+    with suppress(OSError, EOFError, zlib.error), ExitStack() as stack:
         raw = sys.stdin.buffer if files[0] == "-" else stack.enter_context(Path(files[0]).open("rb"))
-        lines += itertools.islice(_lines(files[0], raw), _FEW)
+        if files[0] == "-" and is_compressed(raw):
+            return None, ()  # what is unpacked of it could not be given back
+        lines += itertools.islice(lines_of(files[0], raw), _FEW)
     again = tuple(lines) if files[0] == "-" else ()
     told = [line for line in lines if line.strip() and not is_end(line)]
     with suppress(BadRecord):
@@ -128,51 +114,31 @@ _FEW: Final = 4
 """More lines than one call has: its first, its second, and an empty one."""
 
 
-def _reason(error: OSError | EOFError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+def _first_bad(done: Replay, places: Places) -> str:
+    """``line 17: no JSON``."""
+    return f"{places.of(done.totals.first_bad)}: {done.totals.why_bad}"
 
 
-def _read(file: str, feed: Callable[[bytes], None], bar: Any) -> None:
-    with ExitStack() as stack:
-        raw: IO[bytes] = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))  # noqa: PTH123
-        at = 0
-        for number, line in enumerate(_lines(file, raw), 1):
-            feed(line)
-            if number % STEP == 0:
-                at = _move(bar, raw, at)
-        _move(bar, raw, at)
-
-
-def _lines(file: str, raw: IO[bytes]) -> Iterable[bytes]:
-    """The lines of a file; rotated logs are often compressed. The bar goes by the bytes on the disk."""
-    return gzip.GzipFile(fileobj=raw) if file.endswith(".gz") else raw
-
-
-def _move(bar: Any, raw: IO[bytes], at: int) -> int:
-    if not raw.seekable():
-        bar.update(STEP)
-        return at
-    now = raw.tell()
-    bar.update(now - at)
-    return now
-
-
-def _as_text(done: Replay, policy: Policy) -> None:
+def _as_text(done: Replay, policy: Policy, places: Places) -> None:
     totals = done.totals
     click.secho(
         f"{totals.lines:,} lines, {totals.calls:,} calls, judged again by policy `{policy.name}`"
         f" ({policy.digest[:12]})\n",
         bold=True,
     )
+    if not totals.calls:
+        click.echo("  there is no call to judge")
+        return
     for line in table(_fates(done), indent="  "):
         click.echo(line)
     for change, title in _TITLES:
-        for line in _groups(done, change, title):
+        for line in _groups(done, change, title, places):
             click.echo(line)
     if done.others:
         click.echo(f"\n{done.others:,} more calls that would fare otherwise, of too many kinds to tell apart")
     if totals.bad:
-        click.echo(f"\n{totals.bad:,} lines are no audit lines and were left out; the first: {totals.first_bad}")
+        said = "line is no audit line and was" if totals.bad == 1 else "lines are no audit lines and were"
+        click.echo(f"\n{totals.bad:,} {said} left out; the first: {_first_bad(done, places)}")
 
 
 def _fates(done: Replay) -> Iterator[tuple[str, ...]]:
@@ -187,7 +153,7 @@ def _fates(done: Replay) -> Iterator[tuple[str, ...]]:
 _HEADS: Final = ("would be allowed", "refused", "cannot be told")
 
 
-def _groups(done: Replay, change: Change, title: str) -> Iterator[str]:
+def _groups(done: Replay, change: Change, title: str, places: Places) -> Iterator[str]:
     found = done.changes(change)
     if not found:
         return
@@ -199,7 +165,7 @@ def _groups(done: Replay, change: Change, title: str) -> Iterator[str]:
             group.client,
             group.operation,
             group.rule or "-",
-            f"line {tally.first_line:,}",
+            places.of(tally.first_line),
             _values(tally),
         )
         for group, tally in found[:_LISTED]
@@ -217,20 +183,20 @@ def _values(tally: Tally) -> str:
     return printable(value) + (f" ({count:,} calls; {left:,} with other values)" if left else "")
 
 
-def _as_json(done: Replay, policy: Policy) -> None:
+def _as_json(done: Replay, policy: Policy, places: Places) -> None:
     told = {
         "policy": {"name": policy.name, "digest": policy.digest},
         "lines": done.totals.lines,
         "calls": done.totals.calls,
         "bad_lines": done.totals.bad,
         "fates": [{"was": verdict, "now": now, "calls": count} for (verdict, now), count in sorted(done.fates.items())],
-        "changes": [_group(group, tally) for change, _ in _TITLES for group, tally in done.changes(change)],
+        "changes": [_group(group, tally, places) for change, _ in _TITLES for group, tally in done.changes(change)],
         "other_changes": done.others,
     }
     click.echo(json.dumps(told, indent=2, ensure_ascii=False))
 
 
-def _group(group: Group, tally: Tally) -> dict[str, object]:
+def _group(group: Group, tally: Tally, places: Places) -> dict[str, object]:
     return {
         "change": group.change,
         "calls": tally.calls,
@@ -240,4 +206,5 @@ def _group(group: Group, tally: Tally) -> dict[str, object]:
         "kinds": group.kinds,
         "values": dict(tally.values.most_common()),
         "first_line": tally.first_line,
+        "first": places.of(tally.first_line),
     }

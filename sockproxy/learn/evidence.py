@@ -85,17 +85,32 @@ class Collected:
         if verdict == "deny" or operation is None or operation.name not in INSPECTED:
             self.refused += 1
             return
-        self.first = self.first or time
-        self.last = time
+        # Rotated files are read as they are named, the newest first.
+        self.first = min(self.first or time, time)
+        self.last = max(self.last, time)
         if operation.always:
             return
-        # Of what is not there, what was found out before that is no measure of what the call asks.
-        seen = Seen(operation, () if verdict == "absent" else tuple(asks))
+        # Of what is not there, what was found out before that is no measure of what the call asks; and a label that the
+        # image brings matters to a `deny` alone.
+        needed = () if verdict == "absent" else asks
+        seen = Seen(operation, tuple(ask for ask in needed if not (ask.plain and ask.kind == "label")))
         if seen not in self.calls and len(self.calls) >= MOST:
             self.beyond += 1
             return
         self.calls.setdefault(seen, Counter())[client] += 1
         self.seen += 1
+
+    @property
+    def nothing(self) -> str:
+        """Why nothing can be learned; empty where something can."""
+        if self.calls:
+            return ""
+        if self.refused:
+            return (
+                f"nothing can be learned: what needs a rule was refused when it was recorded ({self.refused:,} calls);"
+                " record with `sockproxy run --observe`, which lets it go on"
+            )
+        return "nothing was seen that needs a rule: ping and version are always allowed"
 
     @property
     def clients(self) -> Counter[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sockproxy.learn.draft import drafts
+from sockproxy.learn.draft import Draft, drafts
 from sockproxy.learn.evidence import Collected
 from sockproxy.learn.proof import Proof, prove, pruned
 from sockproxy.learn.writing import written
@@ -32,11 +33,16 @@ def learn(collected: Collected, *, name: str = "learned") -> Learned:
     Raises:
         ValueError: no call was seen that needs a rule.
     """
-    made = drafts(collected.calls)
-    if not made:
-        raise ValueError("nothing was seen that needs a rule: ping and version are always allowed")
+    if collected.nothing:
+        raise ValueError(collected.nothing)
+    parted = _learned(drafts(collected.calls), collected, name)
+    # Where the one rule of two allows what the other does, so that a word can be spared, they are better one.
+    return _learned(drafts(collected.calls, apart=False), collected, name) if parted.proof.spare else parted
+
+
+def _learned(made: Sequence[Draft], collected: Collected, name: str) -> Learned:
     for draft in made:
-        pruned(draft, collected)
+        pruned(draft)
     plain = written(made, collected, name=name, marks={})
     text = written(made, collected, name=name, marks=_marks(loads(plain, FILE)))
     policy = loads(text, FILE)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from sockproxy.docker.asks import KINDS
-from sockproxy.learn.draft import Draft
+from sockproxy.learn.draft import Calls, Draft
 from sockproxy.learn.evidence import Collected
-from sockproxy.model import Ask
-from sockproxy.policy.load import COMMA_KINDS
+from sockproxy.policy.keys import COMMA_KINDS
 from sockproxy.policy.suggest import size
 from sockproxy.policy.writing import flow, listing, quoted, selectors, word
 from sockproxy.redaction import HIDDEN, redact_ask
@@ -26,10 +25,36 @@ def written(drafts: Sequence[Draft], collected: Collected, *, name: str, marks: 
     """The policy's text. ``marks`` are comments for lines, by their number, that say what to review."""
     lines = [*_head(collected, name), "rules:"]
     for draft in drafts:
-        lines += _rule(draft, collected)
-    for number, mark in marks.items():
+        lines += _rule(draft)
+    for number, mark in _told_once(lines, marks):
         lines[number - 1] = _marked(lines[number - 1], mark)
     return "\n".join(lines) + "\n"
+
+
+_MARKED: Final = 24
+"""Lines of one list that are marked each; of more that have one mark the first says it for all."""
+
+
+def _told_once(lines: Sequence[str], marks: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+    """The marks of lines, those of a long list put together: thousands would make a policy longer than it may be."""
+    run: list[int] = []
+    for number in [*sorted(marks), 0]:
+        listed = number > 0 and lines[number - 1].startswith(_LISTED)
+        if run and not (listed and number == run[-1] + 1 and marks[number] == marks[run[0]]):
+            mark = marks[run[0]]
+            if len(run) > _MARKED:
+                yield run[0], f"{mark}; and so with the {len(run) - 1:,} below"
+            else:
+                yield from ((each, mark) for each in run)
+            run = []
+        if listed:
+            run.append(number)
+        elif number:
+            yield number, marks[number]
+
+
+_LISTED: Final = "        - "
+"""What a line of a list of patterns begins with."""
 
 
 def _head(collected: Collected, name: str) -> Iterator[str]:
@@ -71,13 +96,13 @@ def _clients(clients: Counter[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names) or "nobody"
 
 
-def _rule(draft: Draft, collected: Collected) -> Iterator[str]:
+def _rule(draft: Draft) -> Iterator[str]:
     clients = draft.clients
     yield _commented(f"  - id: {draft.id}", f"{_times(clients.total())}: {_whose(clients)}")
     yield "    allow:"
     for endpoint, rows in selectors(draft.operations).items():
         yield _commented(f"      - {endpoint}", _times(sum(draft.operations[row].total() for row in rows)))
-    asked = _asked(draft, collected)
+    asked = _asked(draft.calls)
     for section, kinds in (("grant", draft.grant), ("only", draft.only)):
         if not kinds:
             continue
@@ -87,8 +112,12 @@ def _rule(draft: Draft, collected: Collected) -> Iterator[str]:
             if kind not in nothing:
                 yield from _kind(kind, words, asked)
         yield from _nothing(nothing)
-    for kind in draft.free:
-        yield f"    # REVIEW: `{kind}` stays free: no pattern means just what was seen, such as {_example(kind, asked)}"
+    for kind, ask in draft.free.items():
+        yield f"    # REVIEW: `{kind}` stays free: no pattern means just what was seen, such as `{ask.shown}`"
+    for name in draft.only.get("tag", ()):
+        if _NUMBERED.fullmatch(name):
+            every = f"{name.rpartition(':')[0]}:*"
+            yield f"    # REVIEW: if `{name}` has the number of a build, write `{every}` here and where it is run"
     if draft.limit:
         yield f"    limit: {flow({name: size(name, amount) for name, amount in draft.limit.items()})}"
     if draft.require:
@@ -101,7 +130,6 @@ def _rule(draft: Draft, collected: Collected) -> Iterator[str]:
 class _Asked:
     """What calls asked of one kind."""
 
-    example: Ask
     calls: int = 0
     secret: bool = False
     """Whether a value holds what an audit line would hide."""
@@ -110,16 +138,18 @@ class _Asked:
 Asked: TypeAlias = Mapping[str, _Asked]
 
 
-def _asked(draft: Draft, collected: Collected) -> Asked:
+def _asked(calls: Calls) -> Asked:
     found: dict[str, _Asked] = {}
-    for seen, clients in collected.calls.items():
-        if seen.operation not in draft.operations:
-            continue
-        for kind, ask in {ask.kind: ask for ask in seen.asks}.items():
-            found.setdefault(kind, _Asked(ask)).calls += clients.total()
+    for seen, clients in calls.items():
+        for kind in {ask.kind for ask in seen.asks}:
+            found.setdefault(kind, _Asked()).calls += clients.total()
         for ask in seen.asks:
             found[ask.kind].secret |= HIDDEN in redact_ask(ask)
     return found
+
+
+_NUMBERED: Final = re.compile(r".+:[0-9]{1,2}")
+"""An image that a client named by a number: it may be a version, and it may count."""
 
 
 def _kind(kind: str, words: Sequence[str], asked: Asked) -> Iterator[str]:
@@ -134,17 +164,13 @@ def _kind(kind: str, words: Sequence[str], asked: Asked) -> Iterator[str]:
         return
     yield _commented(f"      {kind}:", count)
     for each in words:
-        yield f"        - {word(each)}"
+        yield f"{_LISTED}{word(each)}"
 
 
 def _nothing(kinds: Iterable[str]) -> Iterator[str]:
     """Kinds that nothing was seen of, each held to nothing."""
     for at, kind in enumerate(kinds):
         yield f"      {kind}: none" if at else _commented(f"      {kind}: none", "nothing was seen of it")
-
-
-def _example(kind: str, asked: Asked) -> str:
-    return f"`{asked[kind].example.shown}`" if kind in asked else KINDS[kind].example
 
 
 def _commented(line: str, comment: str) -> str:

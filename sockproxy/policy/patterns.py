@@ -20,10 +20,13 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from sockproxy.docker.asks import PLAIN_CAPABILITIES, Kind, PatternForm
+from sockproxy.docker.inspectors.pruning import PRUNE
 from sockproxy.docker.paths import clean
 from sockproxy.docker.references import ALL_TAGS, DEFAULT_REGISTRY, UNTAGGED
 from sockproxy.model import Ask
+from sockproxy.policy import slips
 from sockproxy.policy.globs import Matcher, glob, path_glob
+from sockproxy.policy.slips import Slip
 
 Test: TypeAlias = Callable[[Ask], bool]
 Form: TypeAlias = Callable[[Kind, str], Test]
@@ -40,7 +43,7 @@ FORM_WORDS: Final[Mapping[PatternForm, str]] = {
     "volume": "a name glob, `label=key` or `label=key=value`; ` ro` behind it: read-only alone",
     "image": (
         "`repo` (every tag), `repo:tag`, `repo@sha256:…`, globs in each; names are normalised as Docker does;"
-        " `(untagged)`: an image without a name"
+        " `(untagged)`: an image without a name; `(prune)`: a prune"
     ),
     "label": "`key` (any value) or `key=value`, globs in each",
     "word": "a name, or a glob of names, in any case",
@@ -95,7 +98,18 @@ def _compile(kind: Kind, text: str, forms: dict[str, Form]) -> Test:
         return _anything
     if text == "none":
         return _nothing
+    _refuse(slips.takes_out(kind, text))
     return forms[kind.form](kind, text)
+
+
+def _refuse(slip: Slip | None) -> None:
+    """Refuse a word that would match nothing.
+
+    Raises:
+        BadPattern: it is a slip.
+    """
+    if slip is not None:
+        raise BadPattern(*slip)
 
 
 def _anything(ask: Ask) -> bool:  # noqa: ARG001 - the shape of a test
@@ -109,23 +123,23 @@ def _nothing(ask: Ask) -> bool:  # noqa: ARG001 - the shape of a test
 # Forms ---------------------------------------------------------------------------------------------------------------
 
 
-_NO_EXPRESSIONS: Final = "write a glob: * is any run but `/`, ** any run, and nothing else is special"
-
-
 def _any_form(kind: Kind, text: str) -> Test:
     raise BadPattern(f"`{text}`: `{kind.name}` takes `any` or `none`", f"write `{kind.name}: any`, or leave it out")
 
 
-NAMESPACES: Final = ("cgroup", "ipc", "network", "pid", "userns", "uts")
-
-
 def _glob_form(kind: Kind, text: str) -> Test:
-    if text.startswith("^") and text.endswith("$"):
-        raise BadPattern(f"`{text}` is a regular expression", _NO_EXPRESSIONS)
-    if kind.name == "namespace" and "*" not in text and text.partition("=")[0] not in NAMESPACES:
-        raise BadPattern(f"`{text}` is no namespace", "for example pid=host, network=host or network=container:*")
+    _refuse(slips.expression(text))
+    if (slip := _GLOB_SLIPS.get(kind.name)) is not None:
+        _refuse(slip(text))
     match = glob(text)
     return lambda ask: match(ask.value)
+
+
+_GLOB_SLIPS: Final[Mapping[str, Callable[[str], Slip | None]]] = {
+    "namespace": slips.namespace,
+    "security-opt": slips.security_option,
+    "registry": slips.registry,
+}
 
 
 def _path_form(kind: Kind, text: str) -> Test:
@@ -153,33 +167,15 @@ def _path(kind: Kind, text: str) -> tuple[Matcher, Suffixes]:
     if suffixes.nonrecursive and not suffixes.read_only:
         raise BadPattern(f"`{text}`: ` nonrecursive` is a way to be read-only", f"did you mean {path} ro nonrecursive?")
     if not path.startswith("/") and not path.startswith("**"):
-        raise BadPattern(f"`{text}` is no absolute path", "a path begins with `/`")
+        raise BadPattern(*slips.relative(kind, text, path))
     if kind.name == "bind":
-        _refuse_mount(text, path)
+        _refuse(slips.mount(text, path))
+    _refuse(slips.spaces(text, path))
     bare = path.removesuffix("/**") or "/"
     if path.startswith("/") and clean(bare) != bare:
         below = path[len(bare) :] if path.endswith("/**") else ""
         raise BadPattern(f"`{text}` is not a clean path", f"did you mean {clean(bare).rstrip('/') + below or '/'}?")
     return path_glob(path), suffixes
-
-
-_MOUNT: Final = re.compile(r"(?P<host>[^:]+):(?:/[^:]*:?)?(?P<mode>(?:[a-zA-Z]+,?)*)")
-"""What `docker run -v` takes: the host's path, the container's, and how."""
-
-
-def _refuse_mount(text: str, path: str) -> None:
-    """Refuse what is written as for `docker run -v`: it would match nothing that anybody asks.
-
-    Raises:
-        BadPattern: it has the container's path in it, or a mode.
-    """
-    mount = _MOUNT.fullmatch(path)
-    mode = set(mount["mode"].split(",")) if mount is not None else set[str]()
-    if mount is not None and (":/" in path or mode & {"ro", "rw", "z", "Z"}):
-        host = mount["host"] + (" ro" if "ro" in mode else "")
-        raise BadPattern(f"`{text}` is a mount of `docker run -v`", f"write the host's path alone: {host}")
-    if path.endswith(" rw"):
-        raise BadPattern(f"`{text}`: a bind may be written unless it says ` ro`", f"did you mean {path[:-3]}?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,30 +205,16 @@ def cut_suffixes(text: str) -> tuple[str, Suffixes]:
 def _name_form(kind: Kind, text: str) -> Test:
     if text.startswith("label="):
         return _labelled(text.removeprefix("label="))
-    if text.startswith("label:"):
-        raise BadPattern(f"`{text}` is no label", f"did you mean label={text.removeprefix('label:')}?")
-    if kind.name == "container":
-        _refuse_no_name(text)
+    _refuse(slips.name(text))
+    _refuse(_NAME_SLIPS.get(kind.name, slips.expression)(text))
     match = glob(text)
     return lambda ask: match(ask.value) or any(map(match, ask.aliases))
 
 
-_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.*()~ -]")
-
-
-def _refuse_no_name(text: str) -> None:
-    """Refuse what no container can be called, so that it would match none.
-
-    Raises:
-        BadPattern: it has a character in it that no name has.
-    """
-    if text.startswith("/") and "/" not in text[1:]:
-        raise BadPattern(f"`{text}`: a name is matched without its slash", f"did you mean {text[1:]}?")
-    if "/" in text:
-        raise BadPattern(f"`{text}` is no container's name", "a name has no slash")
-    odd = _NO_NAME.search(text)
-    if odd is not None:
-        raise BadPattern(f"`{text}` is no container's name: none has a `{odd[0]}`", _NO_EXPRESSIONS)
+_NAME_SLIPS: Final[Mapping[str, Callable[[str], Slip | None]]] = {
+    "container": slips.container,
+    "volume": slips.volume,
+}
 
 
 def _labelled(text: str) -> Test:
@@ -263,11 +245,9 @@ def _refuse_no_image(text: str) -> None:
     """Refuse what no image can be called, so that it would match none.
 
     Raises:
-        BadPattern: it begins as an address of a web page does, or has an upper-case letter in its repository.
+        BadPattern: it is a slip, or has an upper-case letter in its repository.
     """
-    scheme, found, rest = text.partition("://")
-    if found:
-        raise BadPattern(f"`{text}`: an image's name has no `{scheme}://`", f"did you mean {rest}?")
+    _refuse(slips.image(text))
     repository = image_parts(text)[0]
     path = repository.partition("/")[2]
     if path != path.lower():
@@ -300,9 +280,9 @@ _ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
 def image_glob(text: str) -> Matcher:
     """``repo`` (every tag and digest), ``repo:tag``, ``repo@digest``; globs in each; normalised as Docker does.
 
-    A whole id, ``sha256:…``, is that image and no other; ``(untagged)`` is one that has no name.
+    A whole id, ``sha256:…``, is that image and no other; ``(untagged)`` is one that has no name, ``(prune)`` a prune.
     """
-    if text == UNTAGGED or _ID.fullmatch(text):
+    if text in (UNTAGGED, PRUNE) or _ID.fullmatch(text):
         return text.__eq__
     repository, tag, digest = image_parts(text)
     at, colon = digest is not None, tag is not None
@@ -346,6 +326,7 @@ def _repository(name: str) -> str:
 
 
 def _label_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a form
+    _refuse(slips.label(text))
     key, equals, value = text.partition("=")
     key_match, value_match = glob(key), glob(value)
 
@@ -415,6 +396,7 @@ def _word(kind: Kind, text: str) -> str:
     if kind.name == "capability":
         word = word.removeprefix("CAP_")
     known = WORDS[kind.name]
+    _refuse(slips.several_words(kind, text, known))
     if "*" not in word and word not in known:
         hint = _near(word, known)
         raise BadPattern(f"`{text}` is no {kind.name}", hint if kind.name == "capability" else hint.lower())
@@ -457,6 +439,7 @@ def _device_denial(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape o
 
 
 def _device(text: str) -> tuple[Matcher, frozenset[str]]:
+    _refuse(slips.device(text))
     path, _, rights = text.partition(" ")
     if not path.startswith("/") or not set(rights) <= set("rwm"):
         raise BadPattern(f"`{text}` is no device", "write /dev/fuse, /dev/dri/**, /dev/sda r, or c 10:229 rwm")
@@ -493,6 +476,7 @@ def _gpu_form(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape of a f
     if _COUNT.fullmatch(text):
         most = int(text)
         return lambda ask: _COUNT.fullmatch(ask.value) is not None and int(ask.value) <= most
+    _refuse(slips.gpu(text))
     match = glob(text)
     return lambda ask: match(ask.value)
 
@@ -545,13 +529,14 @@ def _publish_denial(kind: Kind, text: str) -> Test:  # noqa: ARG001 - the shape 
 def _published(text: str) -> re.Match[str]:
     mine = PUBLISH.fullmatch(text)
     if mine is None:
-        hint = "write 8080, 127.0.0.1:8000-8999, 53/udp or 127.0.0.1:random"
-        raise BadPattern(f"`{text}` is no port of the host", hint)
+        raise BadPattern(*slips.port(text, PUBLISH))
     if mine["ip"] is not None and mine["ip"].isdigit():
         raise BadPattern(f"`{text}` is what `docker run -p` takes", f"write the host's port alone: {mine['ip']}")
     low, high = _ports(mine["port"])
-    if low > high or high > 65535:
-        raise BadPattern(f"`{text}` is no range of ports")
+    if high > slips.HIGHEST_PORT:
+        raise BadPattern(f"`{text}` is no port", f"the highest is {slips.HIGHEST_PORT}")
+    if low > high:
+        raise BadPattern(f"`{text}` is no range of ports", "write the lower one first")
     if low == 0 and mine["port"] != "random":
         raise BadPattern(f"`{text}`: no port is 0", "write `random` where the engine chooses")
     try:

@@ -73,7 +73,21 @@ def test_refused_calls_are_counted(sockproxy: Sockproxy, audit: Path) -> None:
     audit.write_bytes(audit.read_bytes() + judged(INFO, load("traefik"), judge).line + b"rubbish\n")
     told = sockproxy("learn", str(audit))
     assert "not learned from: 1 calls that were refused when they were recorded" in told.stderr
-    assert "1 lines are no audit lines of sockproxy's, and were left out" in told.stderr
+    assert "1 line is no audit line of sockproxy's, and was left out; the first: line 6: no JSON" in told.stderr
+
+
+def test_where_all_was_refused_it_says_how_to_record(sockproxy: Sockproxy, audit: Path) -> None:
+    audit.write_bytes(judged(INFO, load("traefik"), judge).line)
+    told = sockproxy("learn", str(audit))
+    assert told.exit_code == 2
+    assert "record with `sockproxy run --observe`, which lets it go on" in told.stderr
+
+
+def test_a_file_of_something_else_is_said_to_be(sockproxy: Sockproxy, audit: Path) -> None:
+    audit.write_bytes(b'{"log": "x"}\n')
+    told = sockproxy("learn", str(audit))
+    assert told.exit_code == 2
+    assert f"no audit line of sockproxy's in {audit}: line 1: no audit line of sockproxy's: it has no" in told.stderr
 
 
 @pytest.mark.parametrize(

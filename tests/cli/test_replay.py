@@ -73,6 +73,67 @@ def test_a_rotated_file_and_standard_input_are_read_too(
         assert json.loads(told.stdout)["lines"] == 14
 
 
+def test_a_file_is_known_by_what_is_in_it_and_not_by_its_name(
+    sockproxy: Sockproxy, policy: Callable[[str], Path], audit: Path, tmp_path: Path
+) -> None:
+    whole, packed = audit.read_bytes(), gzip.compress(audit.read_bytes())
+    for name, content, words, stdin in (
+        ("audit.jsonl.1", packed, "audit.jsonl.1", None),
+        ("audit.gz", whole, "audit.gz", None),
+        ("x", b"", "-", packed),
+    ):
+        (tmp_path / name).write_bytes(content)
+        file = words if words == "-" else str(tmp_path / words)
+        told = sockproxy("replay", "--policy", str(policy(POLICY)), "--json", file, input=stdin)
+        assert json.loads(told.stdout)["lines"] == 7
+
+
+def test_what_is_left_of_a_damaged_file_is_judged_and_its_end_is_said(
+    sockproxy: Sockproxy, policy: Callable[[str], Path], tmp_path: Path
+) -> None:
+    packed = gzip.compress(b"".join(LINES) * 500)
+    damaged = bytearray(packed)
+    damaged[len(packed) // 2 :] = b"x" * (len(packed) // 2)
+    for content in (packed[: len(packed) // 2], bytes(damaged), packed + b"junk"):
+        (tmp_path / "a.gz").write_bytes(content)
+        told = sockproxy("replay", "--policy", str(policy(POLICY)), "--json", str(tmp_path / "a.gz"))
+        assert json.loads(told.stdout)["calls"] > 100
+        assert f"{tmp_path}/a.gz is cut short or damaged: read to its line " in told.stderr
+
+
+def test_what_others_compressed_is_said_with_what_reads_it(sockproxy: Sockproxy, tmp_path: Path) -> None:
+    (tmp_path / "a.xz").write_bytes(b"\xfd7zXZ\x00\x00")
+    told = sockproxy("replay", str(tmp_path / "a.xz"))
+    assert told.exit_code == 2
+    assert f"and not by gzip: read it by `xzcat {tmp_path}/a.xz | sockproxy … -`" in told.stderr
+
+
+def test_of_several_files_a_line_is_named_with_its_own(
+    sockproxy: Sockproxy, policy: Callable[[str], Path], audit: Path, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    first.write_bytes(LIST * 3 + b"rubbish\n")
+    told = sockproxy("replay", "--policy", str(policy(POLICY)), str(first), str(audit))
+    assert f"the first: {first}:4: no JSON" in told.stdout
+    told = sockproxy("replay", "--policy", str(policy(POLICY)), "--json", str(first), str(audit))
+    refused = next(change for change in json.loads(told.stdout)["changes"] if change["change"] == "refused")
+    assert (refused["first_line"], refused["first"]) == (9, f"{audit}:5")
+
+
+def test_a_row_that_no_rule_allows_is_named(sockproxy: Sockproxy, policy: Callable[[str], Path], audit: Path) -> None:
+    without = POLICY.replace("GET /containers/json, ", "")
+    told = sockproxy("replay", "--policy", str(policy(without)), "--json", str(audit))
+    changes = json.loads(told.stdout)["changes"]
+    assert {"no rule allows GET /containers/json": 1} in [change["values"] for change in changes]
+
+
+def test_an_empty_file_is_no_mistake(sockproxy: Sockproxy, policy: Callable[[str], Path], audit: Path) -> None:
+    audit.write_bytes(b"")
+    told = sockproxy("replay", "--policy", str(policy(POLICY)), str(audit))
+    assert told.exit_code == 0
+    assert told.stdout.splitlines()[-1] == "  there is no call to judge"
+
+
 def test_json_has_it_all(sockproxy: Sockproxy, policy: Callable[[str], Path], audit: Path) -> None:
     told = json.loads(sockproxy("replay", "--policy", str(policy(POLICY)), "--json", str(audit)).stdout)
     assert told["policy"]["name"] == "ci"
@@ -85,7 +146,7 @@ def test_json_has_it_all(sockproxy: Sockproxy, policy: Callable[[str], Path], au
     assert refused == [
         {
             "change": "refused", "calls": 2, "client": "anyone", "operation": "ContainerCreate", "rule": "run",
-            "kinds": ["bind"], "values": {"bind: /etc": 2}, "first_line": 5,
+            "kinds": ["bind"], "values": {"bind: /etc": 2}, "first_line": 5, "first": "line 5",
         }
     ]  # fmt: skip
 
@@ -109,7 +170,7 @@ def test_lines_of_something_else_among_others_are_counted(
 ) -> None:
     audit.write_bytes(audit.read_bytes() + b"rubbish\n")
     told = sockproxy("replay", "--policy", str(policy(POLICY)), str(audit))
-    assert "1 lines are no audit lines and were left out; the first: line 8: no JSON" in told.stdout
+    assert "1 line is no audit line and was left out; the first: line 8: no JSON" in told.stdout
 
 
 def test_what_cannot_be_read_is_said(sockproxy: Sockproxy, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ was learned. What was never asked for is refused by it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,9 +86,57 @@ def jenkins(docker: Docker, _folder: Path) -> None:
     container = _made(docker, made.out)
     docker(f"top {container} -eo pid,comm", status=None)
     docker(f"exec {container} sh -c 'id -u; pwd'")
+    docker(f"exec {container} sh -c 'cp {workspace}@tmp/durable-{_commit()}/script.sh /tmp || true'")
     docker(f"stop --time=1 {container}")
     docker(f"rm -f {container}")
     docker("rmi {n}:7 {n}:latest")
+
+
+def with_testcontainers(docker: Docker, _folder: Path) -> None:
+    """A test with testcontainers: its network has a UUID for a name."""
+    spoken(docker, sys.executable, CLIENTS / "testcontainers_py.py")
+
+
+NUMBERS = itertools.count(417)
+"""Builds, one after the other."""
+
+
+def _commit() -> str:
+    """A short commit's id, of digits and letters as nearly all are."""
+    return f"{secrets.token_hex(3)}a1"
+
+
+def job(docker: Docker, _folder: Path) -> None:
+    """A script of a CI server's, which names what it makes by the build, the commit and the day."""
+    docker.variables |= {"DOCKER_BUILDKIT": "0"}
+    build, commit = next(NUMBERS), _commit()
+    image, container = f"{{n}}:v1.4-{build}-g{commit}", f"{PREFIX}-unit-{build}"
+    docker(f"pull {{n}}:{commit}", status=1)
+    with_context(docker, f"build --quiet {{labels}} --build-arg A={commit} -t {image} .")
+    docker(f"run {{labels}} --rm {image}")
+    docker(f"run {{labels}} --label build={build} -d --name {container} {image} sleep 300")
+    docker(f"exec {container} sh -c 'echo {commit}; echo {uuid.uuid4()}'")
+    docker(f"cp {container}:/file -")
+    docker(f"commit {container} {{n}}:2026-01-{build % 20 + 10}")
+    docker(f"rm -f {container}")
+    docker(f"rmi {image} {{n}}:2026-01-{build % 20 + 10}")
+
+
+def runner(docker: Docker, _folder: Path) -> None:
+    """What GitHub's runner does for a job in a container (actions/runner, ContainerOperationProvider.cs)."""
+    job_id, label = uuid.uuid4().hex, f"{secrets.token_hex(2)}a1"
+    network, container = f"github_network_{job_id}", f"{job_id}_busybox_{label}"
+    docker(f"ps --all --quiet --no-trunc --filter label={label}")
+    docker(f"network prune --force --filter label={label}")
+    docker(f"network create {{labels}} --label {label} {network}")
+    docker(
+        f"create {{labels}} --label {label} --name {container} --workdir /w --network {network} -e CI=true"
+        f" --entrypoint tail {IMAGE} -f /dev/null"
+    )
+    docker(f"start {container}")
+    docker(f"exec -i --workdir /w {container} sh -c 'sh -e /w/_temp/{uuid.uuid4()}.sh || true'")
+    docker(f"rm --force {container}")
+    docker(f"network rm {network}")
 
 
 def _made(docker: Docker, out: str) -> str:
@@ -108,6 +158,9 @@ WORK: dict[str, Work] = {
     "docker-py": library,
     "buildx": builds,
     "jenkins": jenkins,
+    "testcontainers": with_testcontainers,
+    "job": job,
+    "runner": runner,
 }
 
 

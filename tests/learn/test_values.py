@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sockproxy.docker.asks import KINDS
-from sockproxy.learn.values import MOST_WORDS, covers, engine_named, words_for
+from sockproxy.learn.coverage import Coverage
+from sockproxy.learn.values import MOST_WORDS, counted_images, engine_named, words_for
 from sockproxy.model import Ask
+from sockproxy.policy.patterns import BadPattern, compile_pattern
 
 PROJECT = (("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web"))
 ID = "c" * 60 + "12ab"
@@ -84,6 +88,33 @@ def asks(kind: str, *values: str, where: str = "path", labels: tuple[tuple[str, 
         ("image", ["docker.io/library/app:2022"], ["app:2022"]),
         ("image", ["registry.example.com:5000/app:16"], ["registry.example.com:5000/app:16"]),
         ("tag", ["docker.io/ci/app:1", "docker.io/ci/app:2"], ["docker.io/ci/app:1", "docker.io/ci/app:2"]),
+        # What a build, a day or a commit gives its name to.
+        ("container", ["ci-417"], ["ci-*"]),
+        ("container", ["proxy-2024-web-41"], ["proxy-2024-web-41"]),
+        ("container", ["nightly-2026-11-25", "job_20261125_020304_web"], ["nightly-*", "job_*_web"]),
+        ("container", ["ci-node1", "ci-node2", "ci-node12"], ["ci-node*"]),
+        ("network", ["0b1f8a52-9c1e-4b55-8f0e-1a2b3c4d5e6f"], ["*-*-*-*-*"]),
+        ("tag", ["docker.io/ci/app:v1.4-87-g29b91d3"], ["docker.io/ci/app:v1.4-*"]),
+        ("tag", ["docker.io/ci/app:2026-11-25"], ["docker.io/ci/app:*"]),
+        ("tag", ["docker.io/ci/app:1.0.417-rc1"], ["docker.io/ci/app:1.0.*-rc1"]),
+        ("image", ["docker.io/library/3f786850e387550fdab836ed7e6dc881de23001b:latest"], ["3f786850e387550fdab836ed7e6dc881de23001b:latest"]),
+        ("image", ["docker.io/library/c14641:latest"], ["c14641:latest"]),
+        ("image", [f"docker.io/ci/{name}:1" for name in ("a", "b", "c", "d", "e", "f")], [f"docker.io/ci/{name}:1" for name in ("a", "b", "c", "d", "e", "f")]),
+        ("image", ["(prune)", "docker.io/library/app:1"], ["(prune)", "app:1"]),
+        ("bind", ["/srv/ci/build-417/src"], ["/srv/ci/build-*/src"]),
+        ("bind", ["/srv/ci/417/src", "/data/disk-417"], ["/srv/ci/417/src", "/data/disk-417"]),
+        ("bind", ["/srv/ci/2026-11-25"], ["/srv/ci/*"]),
+        ("bind", ["/srv/ci/a/src", "/srv/ci/b/src", "/srv/ci/c/src"], ["/srv/ci/*/src"]),
+        ("bind", [f"/srv/ci/{a}/{b}" for a in "abc" for b in "xyz"], ["/srv/ci/a/*", "/srv/ci/b/*", "/srv/ci/c/*"]),
+        ("bind", ["/srv/ci/ws", "/srv/ci/ws@2", "/srv/ci/ws@tmp"], ["/srv/ci/ws*"]),
+        ("bind", ["/srv/ci/job", "/srv/ci/job@2", "/srv/ci/job@tmp"], ["/srv/ci/job*"]),
+        ("bind", ["/srv/ci/py3.11", "/srv/ci/py3.12", "/srv/ci/py3.13"], ["/srv/ci/py3.*"]),
+        ("bind", ["/home/ci/a", "/home/ci/b", "/home/ci/c"], ["/home/ci/a", "/home/ci/b", "/home/ci/c"]),
+        ("secret", ["db-adb09ec7", "web"], ["db-*", "web"]),
+        ("archive", ["/tmp/3f830611"], ["/tmp/*"]),
+        ("exec", ["sh -c 'echo 5f3a9c1; sleep 86400'", "sh /w/_temp/0b1f8a52-9c1e-4b55-8f0e-1a2b3c4d5e6f.sh"], ["sh -c 'echo *; sleep 86400'", "sh /w/_temp/*.sh"]),
+        ("label", ["build=417", "run=0b1f8a52-9c1e-4b55-8f0e-1a2b3c4d5e6f", "on=1"], ["build", "run", "on=1"]),
+        ("label", ["2bffa4=", "app=x"], ["*=", "app=x"]),
         # Commands and labels.
         ("exec", ["ls -l", "sh -c 'exit 0'"], ["ls -l", "sh -c 'exit 0'"]),
         ("exec", [f"cat /{n}" for n in range(12)] + ["id"], ["cat **", "id"]),
@@ -118,6 +149,22 @@ def test_a_project_that_was_made_up_is_known_by_what_was_not(project: str, word:
     assert words_for("network", seen) == (f"label=com.docker.compose.project={word}",)
 
 
+def test_a_session_is_known_by_its_label_whatever_its_id() -> None:
+    labels = (
+        ("com.docker.volume.anonymous", ""),
+        ("org.testcontainers.sessionId", "0b1f8a52-9c1e-4b55-8f0e-1a2b3c4d5e6f"),
+    )
+    assert words_for("volume", asks("volume", ID, labels=labels)) == ("label=org.testcontainers.sessionId=*",)
+
+
+def test_images_that_a_client_numbers_itself_are_known_by_that() -> None:
+    made = asks("tag", "docker.io/ci/app:7", "docker.io/ci/app:8", "docker.io/ci/db:15")
+    counted = counted_images([*made, *asks("image", "docker.io/library/postgres:15", "docker.io/library/postgres:16")])
+    assert counted == {"ci/app"}
+    assert words_for("tag", made, counted=counted) == ("docker.io/ci/app:*", "docker.io/ci/db:15")
+    assert words_for("image", asks("image", "docker.io/ci/app:8"), counted=counted) == ("docker.io/ci/app:*",)
+
+
 def test_many_projects_are_any_project() -> None:
     seen = [
         Ask("container", f"c{name}", "path", labels=(("com.docker.compose.project", name),), known=True)
@@ -150,7 +197,7 @@ def test_a_label_of_all_of_them_says_more_than_that_they_have_no_name() -> None:
         *asks("container", "(unnamed)", where="?name", labels=labels),
         *asks("container", "focused_curie", labels=labels),
     ]
-    assert words_for("container", seen, engine_named=engine_named(seen)) == ("label=build=17",)
+    assert words_for("container", seen, engine_named=engine_named(seen)) == ("label=ci=jenkins",)
 
 
 @pytest.mark.parametrize("kind", ["container", "volume", "network"])
@@ -175,7 +222,7 @@ KIND_VALUES = {
         st.text(alphabet="ab1", min_size=1, max_size=4),
         st.text(alphabet="ab19.-", min_size=1, max_size=9),
     ),
-    "bind": st.lists(st.sampled_from(["srv", "ci", "etc", "job-4f3c9d4b7e0c", "tmpab12cd34", "x ro"]), max_size=4).map(
+    "bind": st.lists(st.sampled_from(["srv", "ci", "etc", "home", "job-4f3c9d4b7e0c", "tmpab12cd34", "x ro"]), max_size=4).map(
         lambda parts: "/" + "/".join(parts)
     ),
     "publish": st.builds("{}:{}/tcp".format, st.sampled_from(["0.0.0.0", "127.0.0.1"]), st.integers(1, 40)),
@@ -194,12 +241,48 @@ def test_whatever_was_seen_is_covered(drawn: tuple[str, list[str]]) -> None:
         assert KINDS[kind].section == "only" or kind == "bind"
         return
     for ask in seen:
-        assert any(covers(kind, word, (ask,)) for word in words), (words, ask)
+        assert Coverage.of(kind, words).covers(ask), (words, ask)
 
 
 @given(st.lists(KIND_VALUES["bind"], min_size=1, max_size=14))
 def test_a_bind_never_becomes_what_leads_to_the_host(values: list[str]) -> None:
     seen = [Ask("bind", value, "path") for value in values]
     for word in words_for("bind", seen) or ():
-        for path in ("/", "/etc", "/etc/shadow", "/srv", "/var/run/docker.sock", "/run"):
-            assert path in values or not covers("bind", word, [Ask("bind", path, "path")]), word
+        for path in ("/", "/etc", "/etc/shadow", "/srv", "/var/run/docker.sock", "/run", "/home/ci/.ssh"):
+            assert path in values or not Coverage.of("bind", [word]).covers(Ask("bind", path, "path")), word
+
+
+WORDS = {
+    "image": ["python", "python:3.*", "docker.io/ci/**", "**/x", "*:1", "(prune)", "(untagged)", "any"],
+    "bind": ["/srv/ci/**", "/srv/*/x ro", "/**", "**", "/srv/ci", "/srv/ci ro nonrecursive", "/srv/ci/job* shared"],
+    "publish": ["80", "127.0.0.1:80/tcp", "1-30", "0.0.0.0:random", "0.0.0.0:7/tcp", "*:9/udp"],
+    "label": ["a", "a.*", "a=1", "*=", "**=a", "b="],
+    "container": ["label=x", "ab*", "**", "a-*-c", "(unnamed)"],
+    "volume": ["any ro", "label=x=y ro", "ab* ro", "a"],
+    "archive": ["/data/**", "/data", "/data/*/a"],
+    "exec": ["a **", "any", "none", "a*b"],
+    "gpu": ["all", "2"],
+}
+
+
+@given(st.sampled_from(sorted(WORDS)).flatmap(
+    lambda kind: st.tuples(
+        st.just(kind),
+        st.lists(st.sampled_from(WORDS[kind]) | KIND_VALUES.get(kind, st.sampled_from(["all", "1"])), min_size=1, max_size=6),
+        KIND_VALUES.get(kind, st.sampled_from(["all", "1", "3"])),
+        st.booleans(),
+    )
+))  # fmt: skip
+def test_the_words_that_cover_an_ask_are_found_as_if_each_were_tried(drawn: tuple[str, list[str], str, bool]) -> None:
+    kind, words, value, read_only = drawn
+    ask = Ask(
+        kind, value, "path", read_only=read_only, labels=(("x", "y"),), aliases=("ab-alias",) if read_only else ()
+    )
+    tried = set()
+    for word in words:
+        with suppress(BadPattern):
+            if compile_pattern(KINDS[kind], word).matches(ask):
+                tried.add(word)
+    coverage = Coverage.of(kind, words)
+    assert {pattern.text for pattern in coverage.matching(ask)} == tried
+    assert coverage.covers(ask) == bool(tried)
