@@ -28,12 +28,14 @@ PROJECT = "(project)"
 """Stands where a service's name would: networks, volumes and lists are the whole project's."""
 
 
-def read_project(names: Sequence[str], *, project_name: str, profiles: Iterable[str], env_file: str | None) -> Project:
+def read_project(
+    names: Sequence[str], *, project_name: str, profiles: Iterable[str], env_files: Iterable[str]
+) -> Project:
     """The project that these files are, put over each other in their order; `-` is standard input.
 
     Raises:
         ComposeError: with every mistake in them.
-        ConfigurationError: standard input or the file of variables cannot be read.
+        ConfigurationError: standard input cannot be read.
     """
     from sockproxy.compose import read
 
@@ -43,23 +45,10 @@ def read_project(names: Sequence[str], *, project_name: str, profiles: Iterable[
         source,
         files=[Path(name) for name in more] or None,
         project_name=project_name,
-        environment=_environment(env_file),
+        environment=os.environ,
+        env_files=[Path(name) for name in env_files],
         profiles=profiles,
     )
-
-
-def _environment(env_file: str | None) -> dict[str, str]:
-    """The variables of this process over those of the file, as compose has them."""
-    from sockproxy.compose import dotenv
-    from sockproxy.errors import ComposeError, Problem
-
-    if env_file is None:
-        return dict(os.environ)
-    problems: list[Problem] = []
-    given = dotenv.parse(files.read(env_file).decode("utf-8", "replace"), env_file, os.environ, problems)
-    if problems:
-        raise ComposeError(tuple(problems))
-    return {**given, **os.environ}
 
 
 def explain_project(

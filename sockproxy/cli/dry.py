@@ -75,10 +75,11 @@ def explain_command(
     except CommandMissing as error:
         raise ConfigurationError(str(error)) from None
     calls = [_judged(call) for call in run.calls]
+    behind = _behind_tunnel(run, policy, client)
     if as_json:
-        _as_json(words, run, calls, policy, client, quiet=quiet)
+        _as_json(words, run, calls, behind, policy, client, quiet=quiet)
     else:
-        _as_text(words, run, calls, policy, client, seconds=seconds, quiet=quiet)
+        _as_text(words, run, calls, behind, policy, client, seconds=seconds, quiet=quiet)
     if not calls:
         return 2
     return 1 if run.refused else 0
@@ -109,6 +110,36 @@ def _judged(call: Witnessed) -> Judged:
     return Judged(_asked(call), call.operation, verdict, again)
 
 
+_BUILD: Final = (("POST", "/session"), ("GET", "/info"))
+"""What a build of buildx asks once ``/grpc`` is open (recorded of buildx and compose with Docker 28)."""
+
+
+def _behind_tunnel(run: DryRun, policy: Policy, client: Client | None) -> list[Judged]:
+    """What a build is known to ask behind ``/grpc``, at which a dry run ends; nothing where it did not come there."""
+    asked = {call.operation.name for call in run.calls if call.operation is not None}
+    if run.cut != "tunnel" or "Grpc" not in asked:
+        return []
+    return [_known(method, path, run.version, policy, client) for method, path in _BUILD]
+
+
+def _known(method: str, path: str, version: str, policy: Policy, client: Client | None) -> Judged:
+    from sockproxy.judge import recognise
+    from sockproxy.model import Context
+    from sockproxy.rehearse import stand_in, verdict_on
+
+    upgrade = {"Connection": "Upgrade", "Upgrade": "h2c"} if method == "POST" else {}
+    major, _, minor = version.partition(".")
+    context = Context(engine_version=(int(major), int(minor)))
+
+    def again(policy: Policy, client: Client | None) -> Verdict:
+        return verdict_on(
+            *(method, path, upgrade, None), policy=policy, context=context, client=client, answer=stand_in({})
+        )
+
+    operation = recognise(method.encode(), path.encode(), [(b"Host", b"docker")])[1]
+    return Judged(f"{method} {path}", operation, again(policy, client), again)
+
+
 def _asked(call: Witnessed) -> str:
     """Method and path, ids shortened as the docker command does. Of the query only a name: it may hold secrets."""
     if call.request is None:
@@ -121,6 +152,7 @@ def _as_text(
     words: Sequence[str],
     run: DryRun,
     calls: list[Judged],
+    behind: list[Judged],
     policy: Policy,
     client: Client | None,
     *,
@@ -132,9 +164,13 @@ def _as_text(
     click.echo(title)
     for line in _headlines(run, calls, seconds):
         click.echo(line)
+    if lacking := [f"`{call.asked}`" for call in behind if call.refused]:
+        click.echo(
+            f"a build asks {' and '.join(lacking)} behind it, which would be refused: the block below has it too"
+        )
     show_calls(calls, policy)
-    if run.refused:
-        show_remedy(remedy(calls, policy, client), policy, client)
+    if run.refused or lacking:
+        show_remedy(remedy([*calls, *behind], policy, client), policy, client)
     if not quiet and run.ended.output.strip():
         click.secho("\nwhat the command said:\n", bold=True)
         for line in run.ended.output.rstrip().splitlines():
@@ -147,11 +183,20 @@ _REGISTRY: Final = frozenset({"ImageCreate", "ImagePush", "SystemAuth"})
 """What docker before 23 asks the engine's `info` for, and goes on without: which registry is the default."""
 
 
-def _goes_on(calls: list[Judged]) -> bool:
-    """Whether the command is known to go on without what is refused (tried with docker 20.10; 28 asks no more)."""
+_BUILDER: Final = "POST /containers/create?name=buildx_buildkit_"
+
+
+def _goes_on(calls: list[Judged]) -> str:
+    """Why the command is known to go on without what is refused, as docker 20.10 and 28 did; empty where it is not."""
     names = [call.operation.name if call.operation is not None else "" for call in calls]
-    refused = {name for name, call in zip(names, calls, strict=True) if call.refused}
-    return refused == {"SystemInfo"} and not _REGISTRY.isdisjoint(names[names.index("SystemInfo") :])
+    refused = [call for call in calls if call.refused]
+    of = {name for name, call in zip(names, calls, strict=True) if call.refused}
+    if of == {"SystemInfo"} and not _REGISTRY.isdisjoint(names[names.index("SystemInfo") :]):
+        return "docker before 23 asks `GET /info` for the default registry alone, and goes on where it is refused"
+    builds = any(call.asked.startswith(_BUILDER) for call in calls)
+    if builds and [call.asked for call in refused] == ["POST /containers/create"]:
+        return "buildx makes that container only to see whether there is a GPU, and goes on where it is refused"
+    return ""
 
 
 def _headlines(run: DryRun, calls: list[Judged], seconds: float) -> list[str]:
@@ -166,10 +211,8 @@ def _headlines(run: DryRun, calls: list[Judged], seconds: float) -> list[str]:
     else:
         verdict = click.style("allowed", fg="green", bold=True) + f": its {of}"
     lines = [verdict]
-    if _goes_on(calls):
-        lines.append(
-            "docker before 23 asks `GET /info` for the default registry alone, and goes on where it is refused"
-        )
+    if why := _goes_on(calls):
+        lines.append(why)
     if run.cut:
         lines.append(_CUT[run.cut].format(seconds=seconds))
     elif run.ended.status and not refused:
@@ -178,7 +221,14 @@ def _headlines(run: DryRun, calls: list[Judged], seconds: float) -> list[str]:
 
 
 def _as_json(
-    words: Sequence[str], run: DryRun, calls: list[Judged], policy: Policy, client: Client | None, *, quiet: bool
+    words: Sequence[str],
+    run: DryRun,
+    calls: list[Judged],
+    behind: list[Judged],
+    policy: Policy,
+    client: Client | None,
+    *,
+    quiet: bool,
 ) -> None:
     told = {
         "command": list(words),
@@ -187,7 +237,8 @@ def _as_json(
         "verdict": verdict_word(calls) if calls else None,
         "ended": {"status": run.ended.status, "by": run.cut or None},
         "calls": as_fields(calls, policy),
-        **remedy_fields(remedy(calls, policy, client)),
+        "behind_tunnel": as_fields(behind, policy),
+        **remedy_fields(remedy([*calls, *behind], policy, client)),
         "output": None if quiet else run.ended.output,
     }
     click.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     metavar="unix://PATH|tcp://HOST:PORT",
     envvar="SOCKPROXY_EXPLAIN_ENGINE",
     show_envvar=True,
-    help="Ask this engine what containers and images are. Without it, what is named is there, with nothing special.",
+    help="Ask this engine what there is. Without it, what is named is there, with nothing special.",
 )
 @click.option(
     "--engine-facts",
@@ -102,11 +102,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--env-file",
-    type=click.Path(),
+    "env_files",
+    multiple=True,
+    type=Lines(),
     metavar="FILE",
     envvar="SOCKPROXY_ENV_FILE",
     show_envvar=True,
-    help="Of a compose file: variables, beside those of the environment.",
+    help="Of a compose file: variables, in place of those in `.env`. Repeatable; in the variable, a line each.",
 )
 @click.option(
     "--timeout",
@@ -140,7 +142,7 @@ def explain(
     host_root: str | None,
     project_name: str,
     profiles: tuple[str, ...],
-    env_file: str | None,
+    env_files: tuple[str, ...],
     seconds: float,
     quiet: bool,
     as_json: bool,
@@ -178,7 +180,7 @@ def explain(
         if kind == "compose":
             from sockproxy.cli.composing import explain_project, read_project
 
-            project = read_project(names, project_name=project_name, profiles=profiles, env_file=env_file)
+            project = read_project(names, project_name=project_name, profiles=profiles, env_files=env_files)
             status = explain_project(project, the_policy, whose, knowledge, as_json=as_json)
         elif kind == "request":
             status = _explain_wire(names, the_policy, whose, knowledge, as_json=as_json)

@@ -130,7 +130,7 @@ class Loader:
         self, entry: Node, folder: Path, environment: Map[str, str], chain: tuple[Path, ...]
     ) -> Mapping | None:
         if isinstance(entry, Mapping):
-            schema.check_keys(entry, dict.fromkeys(("path", "project_directory", "env_file")), "include", self._notes)
+            schema.check_keys(entry, schema.INCLUDE, "include", self._notes)
         names = _words(entry.get("path") if isinstance(entry, Mapping) else entry)
         if not names:
             self._notes.wrong(entry, "an `include` without a path")

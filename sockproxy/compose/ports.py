@@ -17,6 +17,7 @@ from sockproxy.compose.document import Mapping, Node
 from sockproxy.compose.values import Values
 from sockproxy.model import Json, JsonObject
 
+_PROTOCOLS: Final = ("tcp", "udp", "sctp")
 _SHORT: Final = re.compile(
     r"(?:(?:(?:\[(?P<ip6>[^]]*)\]|(?P<ip4>[^:\[\]]*)):)?(?P<host>[0-9]{0,5}(?:-[0-9]{1,5})?):)?"
     r"(?P<container>[0-9]{1,5}(?:-[0-9]{1,5})?)(?:/(?P<protocol>[A-Za-z]+))?"
@@ -78,6 +79,8 @@ def _short(entry: Node, values: Values) -> list[_Port]:
         values.notes.wrong(entry, f"`{word}` is no port", "write [IP:][HOST:]CONTAINER[/PROTOCOL]")
         return []
     protocol, address = (found["protocol"] or "tcp").lower(), found["ip6"] or found["ip4"] or ""
+    if protocol not in _PROTOCOLS:
+        values.notes.wrong(entry, f"`{word}`: `{protocol}` is no protocol of a port", "write tcp, udp or sctp")
     targets = range(inside[0], inside[1] + 1)
     if outside is None:
         return [_Port(target, protocol, address, "") for target in targets]

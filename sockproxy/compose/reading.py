@@ -35,6 +35,7 @@ def read(
     files: Seq[Path] | None = None,
     project_name: str = "",
     environment: Map[str, str] | None = None,
+    env_files: Seq[Path] = (),
     profiles: Iterable[str] = (),
     folder: Path | None = None,
 ) -> Project:
@@ -45,7 +46,8 @@ def read(
         files: further files to put over it. None: what compose takes by itself, a `compose.override.yaml` beside a
             file with a default name.
         project_name: as ``--project-name``; else `COMPOSE_PROJECT_NAME`, the file's `name:`, the folder's name.
-        environment: the variables; those of `.env` in the folder are added, and do not win.
+        environment: the variables; those of files are added, and do not win.
+        env_files: as ``--env-file``, the last of them wins; else `COMPOSE_ENV_FILES`, or the `.env` in the folder.
         profiles: as ``--profile``; `*` is all of them. Else `COMPOSE_PROFILES`.
         folder: the project's folder; else the one that the file stands in.
 
@@ -54,7 +56,7 @@ def read(
     """
     notes = Notes()
     home = folder if folder is not None else source.parent if isinstance(source, Path) else Path()
-    variables = _variables(home, environment or {}, notes)
+    variables = _variables(home, env_files, environment or {}, notes)
     sources, paths = _sources(source, files, home, notes)
     name = _project_name(project_name, variables, sources, home, notes)
     variables = {**variables, "COMPOSE_PROJECT_NAME": name}
@@ -102,14 +104,21 @@ def _stop_at(notes: Notes) -> None:
 # Files and names
 
 
-def _variables(home: Path, environment: Map[str, str], notes: Notes) -> Map[str, str]:
-    path = home / ".env"
-    if not path.is_file():
-        return environment
-    source = open_file(path, notes)
-    if source is None:
-        return environment
-    return {**dotenv.parse(source.text, source.file, environment, notes.problems), **environment}
+def _variables(home: Path, env_files: Seq[Path], environment: Map[str, str], notes: Notes) -> Map[str, str]:
+    found: dict[str, str] = {}
+    for path in env_files or _env_files(home, environment):
+        if (source := open_file(path, notes)) is not None:
+            found |= dotenv.parse(source.text, source.file, {**found, **environment}, notes.problems)
+    return {**found, **environment}
+
+
+def _env_files(home: Path, environment: Map[str, str]) -> list[Path]:
+    """The files of variables where none is named (compose-go, ``cli/options.go``, ``WithEnvFiles``)."""
+    if named := environment.get("COMPOSE_ENV_FILES"):
+        return [Path(name) for name in named.split(",")]
+    beside = home / ".env"
+    off = environment.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in ("1", "t", "true")
+    return [] if off or not beside.is_file() else [beside]
 
 
 def _sources(source: Path | str, files: Seq[Path] | None, home: Path, notes: Notes) -> tuple[list[Source], list[str]]:
@@ -183,6 +192,7 @@ def _services(
         needed = values.words(thing.get("profiles"))
         if not needed or "*" in chosen or not chosen.isdisjoint(needed):
             started[name.text] = service
+            reader.check_env_files(thing)
             used.update(volumes)
     if not every:
         values.notes.wrong(root, "no services", "a compose file lists them under `services:`")

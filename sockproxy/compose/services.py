@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from sockproxy.compose import dotenv
-from sockproxy.compose.document import Mapping, Node, Scalar, is_nothing
+from sockproxy.compose.document import Mapping, Node, Scalar, Sequence, is_nothing
 from sockproxy.compose.load import open_file
 from sockproxy.compose.mounts import Mounted, MountReader, read_tmpfs
 from sockproxy.compose.notes import nearest
@@ -209,7 +209,7 @@ class ServiceReader:
             name=name.text,
             place=name.place,
             image=values.text(given("image")) or f"{self._project}-{name.text}",
-            image_named=not is_nothing(given("image")),
+            image_named=bool(values.text(given("image"))),
             builds=not is_nothing(given("build")),
             pull_policy=self._pull_policy(given("pull_policy")),
             platform=values.text(given("platform")),
@@ -230,6 +230,26 @@ class ServiceReader:
         if not read.image_named and not read.builds and not read.provided:
             self._notes.wrong(name, f"`{name.text}` has neither an `image` nor a `build`")
         return read, mounted.volumes
+
+    def check_env_files(self, service: Mapping) -> None:
+        """Say of a file of variables that is not there, or none. Its variables ask nothing, and are not taken in."""
+        values = self._values
+        for item in values.some(service.get("env_file")):
+            said = item if isinstance(item, Mapping) else None
+            path = said.get("path") if said is not None else item
+            if not isinstance(path, Scalar) or not path.text:
+                self._notes.wrong(item, "a file of variables without a path", "write path: FILE")
+                continue
+            form = values.text(said.get("format")) if said is not None else ""
+            if form not in ("", "raw"):
+                self._notes.wrong(item, f"`{form}` is no format of a file of variables", "leave it out, or write raw")
+            needed = said is None or is_nothing(said.get("required")) or values.flag(said.get("required"))
+            place = self._folder_of(path.place) / path.text
+            if not needed and not place.exists():
+                continue
+            source = open_file(place, self._notes, path)
+            if source is not None and not form:
+                dotenv.parse(source.text, path.text, self._environment, self._notes.problems)
 
     # The body
 
@@ -303,6 +323,10 @@ class ServiceReader:
         if values.flag(check.get("disable")):
             return {"Test": ["NONE"]}
         words: list[Json] = [values.text(item) for item in values.some(test)]
+        if isinstance(test, Sequence) and words and words[0] not in ("NONE", "CMD", "CMD-SHELL"):
+            values.notes.wrong(
+                test, f"a `test` does not begin with `{words[0]}`", "write CMD, CMD-SHELL or NONE before it"
+            )
         if isinstance(test, Scalar) and not test.nothing:
             words = ["CMD-SHELL", values.text(test)]
         found: JsonObject = {
@@ -383,6 +407,8 @@ class ServiceReader:
         count = next((each for each in (own, deployed) if each is not None), 1)
         if count > 1 and (named := service.get("container_name")) is not None and not is_nothing(named):
             self._notes.wrong(named, f"{count} containers cannot have one name", "leave `container_name` out")
+        if count < 0:
+            self._notes.wrong(replicas or scale or service, f"{count} containers cannot be", "write 0 or more")
         return max(count, 0)
 
     def _hooks(self, node: Node | None) -> tuple[JsonObject, ...]:

@@ -30,6 +30,7 @@ def read_volumes(root: Mapping, project: str, values: Values, folder_of: Callabl
     """The volumes by their keys."""
     found: dict[str, Volume] = {}
     for key, thing in _things(root.get("volumes"), values):
+        _external_alone(key, thing, values)
         name, external = _name(key, thing, project, values)
         body = _volume_body(thing or Mapping(key.place), values, folder_of)
         found[key.text] = Volume(key.text, name, key.place, external, body)
@@ -40,12 +41,11 @@ def _things(node: Node | None, values: Values) -> Iterator[tuple[Scalar, Mapping
     section = values.mapping(node)
     for key, value in section.entries if section is not None else ():
         thing = values.mapping(value)
-        _external_alone(key, thing, values)
         yield key, thing
 
 
 def _external_alone(key: Scalar, thing: Mapping | None, values: Values) -> None:
-    """What is there already is as it is: nothing but its name can be said of it."""
+    """Nothing but its name can be said of a volume that is there already. Of a network compose passes over the rest."""
     said = thing.get("external") if thing is not None else None
     if thing is None or is_nothing(said) or (isinstance(said, Scalar) and not values.flag(said)):
         return

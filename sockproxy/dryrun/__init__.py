@@ -21,19 +21,21 @@ import os
 import shlex
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from sockproxy.audit import AuditLog
+from sockproxy.decide import deny_row
 from sockproxy.dryrun import command as commands
 from sockproxy.dryrun import engine
 from sockproxy.dryrun.command import CommandMissing, Ended
 from sockproxy.dryrun.facts import DryLookups, noticing
-from sockproxy.dryrun.world import Ask, DryWorld
+from sockproxy.dryrun.world import DryWorld
 from sockproxy.errors import ConfigurationError, EngineDown
+from sockproxy.judge import may_be_allowed
 from sockproxy.metrics import Metrics
-from sockproxy.model import Deny, JsonObject, Missing, Observed, Peer, Verdict, WouldDeny
+from sockproxy.model import Absent, Deny, Forward, JsonObject, Missing, Observed, Peer, Verdict, WouldDeny
 from sockproxy.policy.load import Client, Policy
 from sockproxy.proxy import listen
 from sockproxy.proxy.address import Address
@@ -67,7 +69,8 @@ class Scene:
     told: Mapping[str, JsonObject] = field(default_factory=dict)
     """What look-ups are answered, path to body, as in the tests of a policy."""
     engine: str | None = None
-    """Where a real engine is, whose inspects say what there is and whose version is spoken; None for nowhere."""
+    """Where a real engine is, whose inspects and lists say what there is, and whose version is spoken; None for
+    nowhere."""
     version: str = API
     """The API version that is spoken where there is no real engine: ``1.41``."""
     host_root: str | None = None
@@ -100,6 +103,16 @@ def denial(verdict: Observed) -> Deny | None:
             return verdict
         case _:
             return None
+
+
+def _enforced_row(call: Witnessed, policy: Policy, client: Client | None) -> Witnessed:
+    """The call, refused where no rule allows its row: who only observes looks first, and says that nothing is there."""
+    operation, verdict = call.operation, call.verdict
+    if operation is None or not isinstance(verdict, Absent) or may_be_allowed(operation, policy, client):
+        return call
+    assert call.request is not None
+    denied = deny_row(operation, policy, verdict.asks)
+    return replace(call, verdict=WouldDeny(denied, Forward(call.request.method, call.request.path)))
 
 
 def dry_run(
@@ -182,7 +195,7 @@ async def _run(
     loop = asyncio.get_running_loop()
 
     def witness(call: Witnessed) -> None:
-        calls.append(call)
+        calls.append(_enforced_row(call, policy, client))
         if call.operation is not None and call.operation.template in engine.TUNNELS:
             loop.call_later(_SETTLING, stop.set)
 
@@ -205,10 +218,11 @@ async def _proxy(folder: Path, policy: Policy, scene: Scene, witness: Witness) -
     """sockproxy in front of the pretended engine: its address, and the API version that is spoken."""
     limits = Limits()
     async with contextlib.AsyncExitStack() as stack:
-        real, spoken, ask = await _real_engine(scene, limits, stack)
-        world = DryWorld(scene.told, spoken, ask)
+        asked, spoken = await _real_engine(scene, limits, stack)
+        world = DryWorld(scene.told, spoken, asked)
         await world.furnish()
         await stack.enter_async_context(serving(folder / "engine.sock", world, engine.answer))
+        real = Address.parse(scene.engine) if scene.engine is not None else None
         lookups = DryLookups(world, scene.told, real, host_root=_host_root(scene, limits, stack))
         stack.push_async_callback(lookups.close)
         forwarding = Engine(Address(str(folder / "engine.sock")), limits, notice=lambda _: None)
@@ -232,29 +246,32 @@ async def _proxy(folder: Path, policy: Policy, scene: Scene, witness: Witness) -
         yield listen.address(listener, sockets[0]), spoken.newest
 
 
+class _RealEngine(Lookups):
+    """The real engine, as the dry run's world asks it."""
+
+    async def ask(self, key: str) -> JsonObject | Missing:
+        """What it says to one key of `Facts`."""
+        return (await self.facts([key]))[key]
+
+
 async def _real_engine(
     scene: Scene, limits: Limits, stack: contextlib.AsyncExitStack
-) -> tuple[Address | None, Spoken, Ask | None]:
-    """The real engine that is asked what there is: its address, its versions, and how it is asked.
+) -> tuple[_RealEngine | None, Spoken]:
+    """The real engine that is asked what there is, and the versions that are spoken.
 
     Raises:
         ConfigurationError: it cannot be reached.
     """
     if scene.engine is None:
-        return None, Spoken(scene.version), None
-    address = Address.parse(scene.engine)
-    lookups = Lookups(address, limits)
+        return None, Spoken(scene.version)
+    lookups = _RealEngine(Address.parse(scene.engine), limits)
     stack.push_async_callback(lookups.close)
     try:
         context = await lookups.context()
     except EngineDown as error:
         raise ConfigurationError(error.message) from None
-
-    async def ask(path: str) -> JsonObject | Missing:
-        return (await lookups.facts([path]))[path]
-
     newest, oldest = ("{}.{}".format(*version) for version in (context.engine_version, context.engine_minimum))
-    return address, Spoken(newest, oldest), ask
+    return lookups, Spoken(newest, oldest)
 
 
 def _host_root(scene: Scene, limits: Limits, stack: contextlib.AsyncExitStack) -> HostRoot | None:

@@ -2,7 +2,7 @@
 
     made in this run ─► as it was made      a real engine's ─► as that says      else ─► `rehearse.stand_in`
 
-But a network or a volume that the call itself looks at is not there, for the judge as for the client.
+But a network, a volume or a builder that the call itself looks at is not there, for the judge as for the client.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class DryLookups(Lookups):
         if key.startswith(HOST):
             return (await super().facts([key]))[key] if self._sees_host else self._stand_in(key)
         if key.startswith(STAT):
-            return self._stand_in(key)
+            return await self._path_in_container(key)
         noun, _, rest = key.removeprefix("/").partition("/")
         try:
             match noun:
@@ -94,10 +94,7 @@ class DryLookups(Lookups):
                 case "networks" | "volumes" if "?" not in rest:
                     return await self._network_or_volume(key, noun, rest)
                 case "exec" if (exec_ := self._world.execs.get(rest.removesuffix("/json"))) is not None:
-                    told: JsonObject = {"ID": exec_.id, "ContainerID": exec_.container.id}
-                    config = exec_.config
-                    process: Json = {"user": config.get("User") or "", "privileged": config.get("Privileged") is True}
-                    return {**told, "ProcessConfig": process}
+                    return exec_.inspected()
                 case "services" | "secrets" | "configs":
                     kept = self._world.swarm.kept.get(noun.removesuffix("s"), {})
                     return kept.get(rest) or await self._elsewhere(key)
@@ -110,6 +107,10 @@ class DryLookups(Lookups):
 
     async def _container(self, reference: str) -> JsonObject | Missing:
         await self._world.look("containers", reference)
+        if inspect_path("containers", reference) == _LOOKED_AT.get() and not self._world.is_there(
+            "containers", reference
+        ):
+            return Missing(404, f"no such container: {reference}")
         container = self._world.container(reference)
         if self._world.is_made(container):
             return self._world.inspected(container)
@@ -117,6 +118,11 @@ class DryLookups(Lookups):
         assumed = self._stand_in(inspect_path("containers", container.name))
         assert not isinstance(assumed, Missing)
         return {**assumed, **(told or {}), "Id": container.id}
+
+    async def _path_in_container(self, key: str) -> JsonObject | Missing:
+        reference, _, path = key.removeprefix(STAT).partition(":")
+        told = self._stand_in(key)
+        return told or await self._world.stat(reference, path) or told
 
     async def _image(self, key: str, reference: str) -> JsonObject | Missing:
         await self._world.look("images", reference)

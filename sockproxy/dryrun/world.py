@@ -2,13 +2,14 @@
 
     made in this run                 as it was made; gone once it was removed
     told (`engine:` of a test)       as it is told, the rest of it plain
-    a real engine's (`--engine`)     as that engine's inspect says, and absent where it says so
+    a real engine's (`--engine`)     as that engine's inspects and lists say, and absent where it says so
     anything else                    there under that very name, with nothing special; a container runs
 
-So a command line about `web` gets an answer without anybody having to make a `web` first. Networks and volumes have one
-exception: a client that *looks* whether one is there is told that it is not, since compose, Ansible and Terraform then
-go on to make it, and what they ask for in that is what somebody wants to know. Whatever else is done with one, it is
-there.
+So a command line about `web` gets an answer without anybody having to make a `web` first. Networks, volumes and the
+builders of buildx are an exception: a client that *looks* whether one is there is told that it is not, since compose,
+Ansible, Terraform and buildx then go on to make it, and what they ask for in that is what somebody wants to know.
+Whatever else is done with one, it is there. A list shows what was made, told or named so far; and the container of a
+service that docker compose looks for, as `docker compose exec` does.
 
 A process that is run lasts until somebody waits for its end, and then ends with 0: `docker run IMAGE CMD` comes to its
 end at once, `docker run -d` is still there for the `docker exec` behind it.
@@ -18,11 +19,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
-from sockproxy.model import JsonObject, Missing
+from sockproxy.model import STAT, SWARM_SCOPE, Json, JsonObject, Missing
 from sockproxy.standin import World
 from sockproxy.standin.process import Process
 from sockproxy.standin.wire import EngineError, Spoken
@@ -30,12 +31,25 @@ from sockproxy.standin.world import Container, Exec, digest, normal, now, part
 
 Noun: TypeAlias = Literal["containers", "images", "networks", "volumes"]
 
-Ask: TypeAlias = Callable[[str], Awaitable["JsonObject | Missing"]]
-"""Asks a real engine what is at a path, such as ``/containers/web/json``."""
+
+class Real(Protocol):
+    """A real engine, which is only read."""
+
+    async def ask(self, key: str) -> JsonObject | Missing:
+        """What it says to a key of `Facts`, such as ``/containers/web/json``."""
+        ...
+
+    async def listed(self, path: str, query: Iterable[tuple[str, str]]) -> Json:
+        """What it lists at a path, such as ``/containers/json``; None where it would not."""
+        ...
+
 
 LIFETIME: Final = 5.0
 """Seconds that a process which was made here runs where nobody waits for it: compose looks again and again instead."""
 
+_BUILDER: Final = "buildx_buildkit_"
+"""How the containers begin in which buildx has its builders."""
+_COMPOSE: Final = "com.docker.compose"
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _SHORT_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 
@@ -75,10 +89,10 @@ class Brief(Process):
 class DryWorld(World):
     """Everything that is named in a dry run."""
 
-    def __init__(self, told: Mapping[str, JsonObject], spoken: Spoken, ask: Ask | None = None) -> None:
-        """``told`` is what look-ups are answered (paths to bodies); ``ask`` asks a real engine about the rest."""
+    def __init__(self, told: Mapping[str, JsonObject], spoken: Spoken, real: Real | None = None) -> None:
+        """``told`` is what look-ups are answered (paths to bodies); ``real`` is the engine that is asked the rest."""
         super().__init__(spoken)
-        self._ask = ask
+        self._real = real
         self._made: set[str] = set()
         """Ids of containers that were made here."""
         self._gone: set[tuple[Noun, str]] = set()
@@ -90,18 +104,43 @@ class DryWorld(World):
         """One that ends when somebody waits for that."""
         return Brief(argv, tty=tty, open_stdin=open_stdin)
 
+    @property
+    def has_real(self) -> bool:
+        """Whether there is a real engine that says what there is."""
+        return self._real is not None
+
     # Whether a thing is there
 
     async def look(self, noun: Noun, reference: str) -> None:
         """Learn from the real engine, if there is one, what a thing is that nobody has spoken of yet."""
         path = inspect_path(noun, reference)
-        if self._ask is None or self.is_gone(noun, reference) or path in self._told or self._known(noun, reference):
+        if self._real is None or self.is_gone(noun, reference) or path in self._told or self._known(noun, reference):
             return
-        told = await self._ask(path)
+        told = await self._real.ask(path)
         if isinstance(told, Missing):
             self._gone.add((noun, reference))
         else:
             self._told[path] = told
+
+    async def listed(self, path: str, query: Mapping[str, str]) -> Json:
+        """What the real engine lists; None where there is none."""
+        return await self._real.listed(path, query.items()) if self._real is not None else None
+
+    async def network_of_swarm(self, reference: str) -> JsonObject | Missing | None:
+        """What the real engine says of a network that its swarm has; None where there is no real engine."""
+        return await self._real.ask(f"/networks/{reference}{SWARM_SCOPE}") if self._real is not None else None
+
+    async def stat(self, reference: str, path: str) -> JsonObject | Missing | None:
+        """What the real engine says of a path in a container of its own; None where nobody but the dry run knows it.
+
+        Raises:
+            EngineError: there is no such container.
+        """
+        await self.look("containers", reference)
+        container = self.container(reference)
+        if self._real is None or self.is_made(container):
+            return None
+        return await self._real.ask(f"{STAT}{container.id}:{path}")
 
     def _known(self, noun: Noun, reference: str) -> bool:
         match noun:
@@ -172,6 +211,19 @@ class DryWorld(World):
         process.start()
         self.containers[identity] = made
         return made
+
+    def assume_service(self, labels: Mapping[str, str]) -> None:
+        """Have the container that docker compose looks for by these labels, of a project and a service."""
+        name = f"{labels[f'{_COMPOSE}.project']}-{labels[f'{_COMPOSE}.service']}-1"
+        told = self.told("containers", name) or {}
+        config = part(told, "Config")
+        given = {f"{_COMPOSE}.oneoff": "False", f"{_COMPOSE}.container-number": "1", **labels, **part(config, "Labels")}
+        self._told[inspect_path("containers", name)] = {
+            "Name": f"/{name}",
+            **told,
+            "Config": {"Image": "assumed", **config, "Labels": given},
+        }
+        self.container(name)
 
     def make_container(self, name: str, config: JsonObject) -> Container:
         """Create one from a create's body.
@@ -284,15 +336,16 @@ class DryWorld(World):
         made.update(self.told("volumes", name) or {})
         return made
 
-    def is_there(self, noun: Literal["networks", "volumes"], reference: str) -> bool:
-        """Whether a client that looks for it finds it: it was made here, or spoken of, or is told."""
-        return self._known(noun, reference) or self.told(noun, reference) is not None
+    def is_there(self, noun: Noun, reference: str) -> bool:
+        """Whether a client that looks for it finds it: it was made here, or spoken of, or is told, or is assumed."""
+        assumed = noun == "images" or (noun == "containers" and not reference.startswith(_BUILDER))
+        return assumed or self._known(noun, reference) or self.told(noun, reference) is not None
 
     async def furnish(self) -> None:
         """Have everything that is told, so that lists show it too, and the real engine's own networks."""
-        if self._ask is not None:
+        if self._real is not None:
             for name in ("bridge", "host", "none"):
-                told = await self._ask(inspect_path("networks", name))
+                told = await self._real.ask(inspect_path("networks", name))
                 if not isinstance(told, Missing):
                     self._told[inspect_path("networks", name)] = told
                     self.networks = {key: each for key, each in self.networks.items() if each["Name"] != name}

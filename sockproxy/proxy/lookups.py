@@ -119,6 +119,21 @@ class Lookups:
             return dict.fromkeys(keys, Missing(409, "the host's root cannot be seen"))
         return await self._host_root.facts(keys)
 
+    async def listed(self, path: str, query: Iterable[tuple[str, str]]) -> Json:
+        """What the engine lists at a path, such as ``/containers/json``; None where it would not.
+
+        Raises:
+            EngineDown: it cannot be asked.
+        """
+        try:
+            status, told = await self._ask(path, tuple(query))
+        except httpx.HTTPError as error:
+            raise self._lost(error) from error
+        except ValueError as error:
+            raise EngineDown(f"the engine's answer to GET {path} is no JSON") from error
+        self._notice("reached")
+        return told if status == 200 else None
+
     async def ping(self) -> None:
         """Ask the engine whether it is there.
 
@@ -161,7 +176,8 @@ class Lookups:
 
     async def _get(self, path: str) -> JsonObject | Missing:
         try:
-            status, told = await self._ask(path)
+            scope = (("scope", "swarm"),) if path.endswith(SWARM_SCOPE) else ()
+            status, told = await self._ask(path.removesuffix(SWARM_SCOPE), scope)
         except httpx.HTTPError as error:
             raise self._lost(error) from error
         except ValueError as error:
@@ -175,9 +191,8 @@ class Lookups:
             raise EngineDown(f"the engine answered GET {path} with status {status}")
         return told
 
-    async def _ask(self, path: str) -> tuple[int, Json]:
-        query = (("scope", "swarm"),) if path.endswith(SWARM_SCOPE) else ()
-        target = encode_target(None, path.removesuffix(SWARM_SCOPE), query).encode("ascii")
+    async def _ask(self, path: str, query: tuple[tuple[str, str], ...]) -> tuple[int, Json]:
+        target = encode_target(None, path, query).encode("ascii")
         request = self._http.build_request("GET", self._url, extensions={"target": target})
         answer = await self._http.send(request, stream=True, follow_redirects=False)
         try:

@@ -26,8 +26,13 @@ async def _describe(world: World, request: Request, name: str) -> Reply:
     if posixpath.splitext(path)[1]:
         raise EngineError(404, f"Could not find the file {path} in container {name}")
     told: JsonObject = {"name": posixpath.basename(path), "size": 4096, "mode": _FOLDER_MODE, "mtime": now()}
-    stat = base64.b64encode(json.dumps({**told, "linkTarget": ""}).encode()).decode()
-    return Answer(200, b"", "application/x-tar", {"X-Docker-Container-Path-Stat": stat})
+    return described({**told, "linkTarget": ""})
+
+
+def described(stat: JsonObject) -> Reply:
+    """The reply that says what a path in a container is."""
+    said = base64.b64encode(json.dumps(stat).encode()).decode()
+    return Answer(200, b"", "application/x-tar", {"X-Docker-Container-Path-Stat": said})
 
 
 async def _take_in(world: World, request: Request, name: str) -> Reply:

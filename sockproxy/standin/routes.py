@@ -144,16 +144,16 @@ async def _event_lines(world: World, seconds: float | None) -> AsyncIterator[byt
 
 async def _list_containers(world: World, request: Request, _name: str) -> Reply:
     everything = request.flag("all")
-    filters = _filters(request)
+    chosen = filters(request)
     found: list[Json] = [
         each.summary()
         for each in world.containers.values()
-        if (everything or each.process.running) and _matches(each, filters)
+        if (everything or each.process.running) and _matches(each, chosen)
     ]
     return Answer(body=found)
 
 
-def _matches(container: Container, filters: dict[str, set[str]]) -> bool:
+def _matches(container: Container, chosen: dict[str, set[str]]) -> bool:
     """The filters ``label``, ``name``, ``id`` and ``status``."""
     labels = container.labels
     held = {*labels, *(f"{key}={value}" for key, value in labels.items())}
@@ -163,7 +163,7 @@ def _matches(container: Container, filters: dict[str, set[str]]) -> bool:
         "id": lambda wanted: any(container.id.startswith(each) for each in wanted),
         "status": lambda wanted: container.status in wanted,
     }
-    return all(tests[name](wanted) for name, wanted in filters.items() if wanted and name in tests)
+    return all(tests[name](wanted) for name, wanted in chosen.items() if wanted and name in tests)
 
 
 async def _create(world: World, request: Request, _name: str) -> Reply:
@@ -310,19 +310,7 @@ async def _exec_start(world: World, request: Request, name: str) -> Reply:
 
 
 async def _exec_inspect(world: World, _request: Request, name: str) -> Reply:
-    exec_ = world.exec(name)
-    argv = exec_.process.argv
-    described: JsonObject = {"entrypoint": argv[0], "arguments": list(argv[1:]), "privileged": False, "tty": False}
-    facts: JsonObject = {
-        "ID": exec_.id,
-        "ContainerID": exec_.container.id,
-        "Running": exec_.process.running,
-        "ExitCode": exec_.process.exit_code,
-        "ProcessConfig": {**described, "user": exec_.config.get("User") or ""},
-        "OpenStdin": exec_.process.open_stdin,
-        "Pid": 4243 if exec_.process.running else 0,
-    }
-    return Answer(body=facts)
+    return Answer(body=world.exec(name).inspected())
 
 
 async def _exec_resize(world: World, _request: Request, name: str) -> Reply:
@@ -342,7 +330,7 @@ def _images(world: World) -> list[Json]:
 
 
 async def _list_images(world: World, request: Request, _name: str) -> Reply:
-    wanted = {normal(each) for each in _filters(request).get("reference", ())}
+    wanted = {normal(each) for each in filters(request).get("reference", ())}
 
     def fits(image: Json) -> bool:
         tags = image.get("RepoTags") if isinstance(image, dict) else None
@@ -458,13 +446,13 @@ async def _tunnel(_world: World, _request: Request, _name: str) -> Reply:
 # Networks and volumes
 
 
-def _filters(request: Request) -> dict[str, set[str]]:
+def filters(request: Request) -> dict[str, set[str]]:
     """The query's filters, in both of the forms that Docker reads."""
     told = json.loads(request.query.get("filters") or "{}")
     return {name: set(map(str, wanted or ())) for name, wanted in told.items()}
 
 
-def _fits(thing: JsonObject, filters: dict[str, set[str]]) -> bool:
+def _fits(thing: JsonObject, chosen: dict[str, set[str]]) -> bool:
     """The filters ``label``, ``name``, ``id`` and ``driver`` of networks and volumes."""
     labels = part(thing, "Labels")
     held = {*labels, *(f"{key}={value}" for key, value in labels.items())}
@@ -475,12 +463,12 @@ def _fits(thing: JsonObject, filters: dict[str, set[str]]) -> bool:
         "id": lambda wanted: any(identity.startswith(each) for each in wanted),
         "driver": lambda wanted: thing.get("Driver") in wanted,
     }
-    return all(tests[name](wanted) for name, wanted in filters.items() if wanted and name in tests)
+    return all(tests[name](wanted) for name, wanted in chosen.items() if wanted and name in tests)
 
 
 async def _list_networks(world: World, request: Request, _name: str) -> Reply:
-    filters = _filters(request)
-    return Answer(body=[each for each in world.networks.values() if _fits(each, filters)])
+    chosen = filters(request)
+    return Answer(body=[each for each in world.networks.values() if _fits(each, chosen)])
 
 
 async def _create_network(world: World, request: Request, _name: str) -> Reply:
@@ -518,8 +506,8 @@ async def _prune_networks(_world: World, _request: Request, _name: str) -> Reply
 
 
 async def _list_volumes(world: World, request: Request, _name: str) -> Reply:
-    filters = _filters(request)
-    found: list[Json] = [each for each in world.volumes.values() if _fits(each, filters)]
+    chosen = filters(request)
+    found: list[Json] = [each for each in world.volumes.values() if _fits(each, chosen)]
     return Answer(body={"Volumes": found, "Warnings": None})
 
 

@@ -152,6 +152,26 @@ class Exec:
     process: Process
     config: JsonObject
 
+    def inspected(self) -> JsonObject:
+        """What an inspect shows."""
+        command, *arguments = self.process.argv
+        described: JsonObject = {
+            "entrypoint": command,
+            "arguments": list(arguments),
+            "user": self.config.get("User") or "",
+            "privileged": self.config.get("Privileged") is True,
+            "tty": self.config.get("Tty") is True,
+        }
+        return {
+            "ID": self.id,
+            "ContainerID": self.container.id,
+            "Running": self.process.running,
+            "ExitCode": self.process.exit_code,
+            "ProcessConfig": described,
+            "OpenStdin": self.process.open_stdin,
+            "Pid": 4243 if self.process.running else 0,
+        }
+
 
 @dataclass(slots=True)
 class Swarm:

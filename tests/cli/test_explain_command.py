@@ -93,6 +93,43 @@ def test_what_no_policy_allows_is_said_to_be_that(sockproxy: Sockproxy, policy: 
     assert "\nwhat no policy that extends this one gives:\n  - set HostConfig.Memory (docker run --memory)" in shown
 
 
+GRPC = """\
+version: 1
+rules:
+  - {id: grpc, allow: [POST /grpc, GET /info], grant: {tunnel: grpc, namespace: network=host}}
+"""
+
+
+def test_what_a_build_asks_behind_the_tunnel_is_in_the_block(
+    sockproxy: Sockproxy, policy: Write, tmp_path: Path
+) -> None:
+    for text, status in ((NARROW, 1), (GRPC, 0)):
+        result = explain(sockproxy, policy(text), "POST /grpc")
+        assert result.exit_code == status
+        assert "a build asks `POST /session`" in result.stdout
+        block = result.stdout.partition("policy.yaml:\n\n")[2].partition("\n\n")[0]
+        assert "      - POST /session" in block.splitlines()
+        pasted = tmp_path / "pasted.yaml"
+        pasted.write_text(block + "\n")
+        told = json.loads(explain(sockproxy, pasted, "POST /grpc", options=("--json",)).stdout)
+        assert {call["verdict"] for call in (*told["calls"], *told["behind_tunnel"])} == {"allow"}
+        assert told["fix"] is None
+
+
+def test_that_buildx_goes_on_without_a_gpu_is_said(sockproxy: Sockproxy, policy: Write) -> None:
+    gpu = '{"Image": "moby/buildkit", "Entrypoint": ["/bin/true"], "HostConfig": {"DeviceRequests": [{"Count": -1}]}}'
+    look, make = f"POST /containers/create {gpu}", 'POST /containers/create?name=buildx_buildkit_x {"Image": "x"}'
+    text, said = (
+        NARROW.replace("ci-*", "buildx_*"),
+        "only to see whether there is a GPU, and goes on where it is refused",
+    )
+    result = explain(sockproxy, policy(text), look, make)
+    assert said in result.stdout
+    assert "refused: 1 of its 2 calls" in result.stdout
+    assert "500 1.51" in result.stdout
+    assert said not in explain(sockproxy, policy(text), look).stdout
+
+
 def test_the_same_call_is_shown_once(sockproxy: Sockproxy, policy: Write) -> None:
     result = explain(sockproxy, policy(NARROW), *["POST /containers/db/stop"] * 3)
     assert result.stdout.count("(ContainerStop") == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sockproxy.compose import dotenv
+from sockproxy.compose import dotenv, read
 from sockproxy.compose.interpolation import substitute
 from sockproxy.errors import Problem
 from tests.compose.projects import project
@@ -92,3 +92,21 @@ def test_the_environment_wins_over_the_file_beside(tmp_path: Path) -> None:
 def test_a_scalar_is_sent_as_compose_prints_it(written: str, sent: str) -> None:
     read = project(f"services: {{web: {{image: x, labels: {{a: {written}}}}}}}")
     assert read.service("web").config["Labels"] == {"a": sent}
+
+
+def test_named_files_of_variables_stand_in_place_of_dot_env(tmp_path: Path) -> None:
+    for name, text in ((".env", "A=dot\nB=dot"), ("one", "B=one\nC=one"), ("two", "C=two-${B}")):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: app, hostname: '${A:-}.${B:-}.${C:-}'}}")
+
+    def host(environment: dict[str, str], *names: str) -> object:
+        files = [tmp_path / name for name in names]
+        found = read(tmp_path / "compose.yaml", environment=environment, env_files=files)
+        return found.services[0].config["Hostname"]
+
+    assert host({}) == "dot.dot."
+    assert host({}, "one") == ".one.one"
+    assert host({"B": "mine"}, "one", "two") == ".mine.two-mine"
+    assert host({"COMPOSE_ENV_FILES": f"{tmp_path}/one,{tmp_path}/two"}) == ".one.two-one"
+    assert host({"COMPOSE_ENV_FILES": f"{tmp_path}/one"}, "two") == "..two-"
+    assert host({"COMPOSE_DISABLE_ENV_FILE": "true"}) == ".."

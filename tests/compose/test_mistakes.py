@@ -40,7 +40,22 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ('services: {web: {image: "a\\0b"}}', ["1:25: a NUL, or half a surrogate pair"]),
     ('services: {web: {image: "\\ud800"}}', ["1:25: a NUL, or half a surrogate pair"]),
     ("services: {web: {image: x, labels: {a: 2001-12-14}}}", ["1:40: `2001-12-14` is a time to YAML (quote it)"]),
+    # a text is no number
+    ("services: {web: {image: x, user: 1000}}", ["1:34: `user: 1000` is to be a text (quote it)"]),
+    ("services: {web: {image: x, command: [sleep, 5]}}", ["1:45: `command: 5` is to be a text (quote it)"]),
+    ("services: {web: {image: x, environment: [1], hostname: true}}", ["1:42: `environment: 1` is to be a text (quote it)", "1:56: `hostname: true` is to be a text (quote it)"]),
+    ("services: {web: {image: x, networks: {default: {ipv4_address: 5}}}}", ["1:63: `ipv4_address: 5` is to be a text (quote it)"]),
+    ("name: 5\nservices: {web: {image: x}}\nvolumes: {v: {driver: 5}}", ["1:7: `name: 5` is to be a text (quote it)", "3:23: `driver: 5` is to be a text (quote it)"]),
     # values
+    ("services: {web: {image: x, scale: -1}}", ["1:35: -1 containers cannot be (write 0 or more)"]),
+    ("services: {web: {image: ''}}", ["1:12: `web` has neither an `image` nor a `build`"]),
+    ("services: {web: {image: x, healthcheck: {test: [ls]}}}", ["1:48: a `test` does not begin with `ls` (write CMD, CMD-SHELL or NONE before it)"]),
+    ("services: {web: {image: x, ports: ['80:80/foo']}}", ["1:36: `80:80/foo`: `foo` is no protocol of a port (write tcp, udp or sctp)"]),
+    ("services: {web: {image: x, env_file: [none, {path: no, required: false}]}}", ["1:39: `none` cannot be read: No such file or directory"]),
+    ("services: {web: {image: x, env_file: {path: x}}}", ["1:38: this is to be a list"]),
+    ("services: {web: {image: x, env_file: [{path: /dev/null, format: foo}, {}]}}", ["1:39: `foo` is no format of a file of variables (leave it out, or write raw)", "1:71: a file of variables without a path (write path: FILE)"]),
+    ("services: {web: {image: x}, off: {image: x, profiles: [some], env_file: none}}", []),
+    ("services: {web: {image: x, networks: [n]}}\nnetworks: {n: {external: true, driver: d}}", []),
     ("services: {web: {image: x, cap_add: ALL}}", ["1:37: this is to be a list"]),
     ("services: {web: {image: x, labels: 5}}", ["1:36: this is to be a list"]),
     ("services: {web: {image: x, environment: {A: [b]}}}", ["1:45: this is to be a word"]),
@@ -147,7 +162,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 NOTES: list[tuple[str, str]] = [
-    ("image: $TAG", "1:25: the variable `TAG` is not set: blank is taken for it"),
+    ("image: app$TAG", "1:25: the variable `TAG` is not set: blank is taken for it"),
     ("image: x, volumes: ['/a:/b:rx']", "1:38: `rx` is no option of a volume, and compose passes over it"),
     ("image: x, volumes_from: ['container:a:ro']", "1:42: `container:a:ro`: compose 2 does not pass `:ro` on, so that the volumes are writable"),
     ("image: x, pull_policy: daily", "1:41: `daily`: once the image is old enough it is pulled too, which is not shown"),

@@ -276,7 +276,7 @@ VALUES = {
     "cpu_shares": "1", "cpu_quota": "1", "cpu_period": "1", "cpu_rt_period": "1", "cpu_rt_runtime": "1", "cpus": "1", "cpuset": "'1'",
     "credential_spec": "{file: x}", "depends_on": "[db]", "deploy": "{replicas: 2}", "develop": "{watch: []}", "device_cgroup_rules": "[c]",
     "devices": "[/dev/x]", "dns": "1.1.1.1", "dns_opt": "[x]", "dns_search": "x", "domainname": "x", "entrypoint": "x", "environment": "[A=b]",
-    "env_file": "x", "expose": "[1]", "extends": "db", "external_links": "[x]", "extra_hosts": "['x:1.1.1.1']", "gpus": "all", "group_add": "[x]",
+    "env_file": "labels", "expose": "[1]", "extends": "db", "external_links": "[x]", "extra_hosts": "['x:1.1.1.1']", "gpus": "all", "group_add": "[x]",
     "healthcheck": "{test: x}", "hostname": "x", "image": "other", "init": "true", "ipc": "host", "isolation": "x", "labels": "{a: b}",
     "links": "[db]", "logging": "{driver: x}", "mac_address": "'02:00:00:00:00:01'", "mem_limit": "1m", "mem_reservation": "1m",
     "mem_swappiness": "1", "memswap_limit": "1m", "models": "[m]", "network_mode": "host", "networks": "[n]", "oom_kill_disable": "true",

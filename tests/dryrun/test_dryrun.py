@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 import pytest
 
@@ -77,12 +79,38 @@ def test_whatever_is_named_is_there(calls: Calls, call: str) -> None:
     assert 200 <= status < 300
 
 
+LABELS = "com.docker.compose.project=shop", "com.docker.compose.service=web"
+
+
+@pytest.mark.parametrize(("labels", "found"), [(LABELS, ["/shop-web-1"]), (LABELS[:1], [])], ids=["service", "project"])
+def test_a_services_container_is_there_for_compose(calls: Calls, labels: tuple[str, ...], found: list[str]) -> None:
+    asked = f"GET /containers/json?filters={quote(json.dumps({'label': labels}))}"
+    policy = NARROW.replace("label=team=a", f"label={LABELS[1]}")
+    enter = [f'POST /containers/{name[1:]}/exec {{"Cmd": ["ls"]}}' for name in found]
+    run = calls(asked, *enter, policy=policy)
+    (_, listed), *_ = answers(run)
+    assert [name for each in json.loads(listed) for name in each["Names"]] == found
+    assert [denial(call.verdict) for call in run.calls[1:]] == [None] * len(found)
+
+
 @pytest.mark.parametrize("path", ["/networks/net", "/volumes/data"])
 def test_who_looks_for_a_network_or_a_volume_goes_on_to_make_it(calls: Calls, path: str) -> None:
     noun, name = path.split("/")[1:]
     made = f'POST /{noun}/create {{"Name": "{name}"}}'
     run = calls(f"GET {path}", made, f"GET {path}", f"DELETE {path}", f"GET {path}")
     assert [status for status, _ in answers(run)] == [404, 201, 200, 204, 404]
+
+
+def test_a_builder_is_not_there_before_it_is_made(calls: Calls) -> None:
+    look, make = (
+        "GET /containers/buildx_buildkit_x0/json",
+        'POST /containers/create?name=buildx_buildkit_x0 {"Image": "x"}',
+    )
+    policy = NARROW.replace("ci-*", "buildx_*")
+    assert [status for status, _ in answers(calls(look, make, look, policy=policy))] == [404, 201, 200]
+    assert [status for status, _ in answers(calls("DELETE /containers/buildx_buildkit_x0?force=1", policy=policy))] == [
+        204
+    ]
 
 
 def test_a_look_at_what_is_not_there_yet_is_no_refusal(calls: Calls) -> None:
@@ -127,6 +155,14 @@ def test_who_enters_what_was_made_here_asks_what_that_was_given(calls: Calls) ->
     assert refused(run)[2] == ["bind: /etc"]
 
 
+def test_who_starts_an_exec_asks_what_was_prepared(calls: Calls) -> None:
+    policy = NARROW.replace("label=team=a]}", "label=team=a], exec: sh -c **}")
+    for command, asked in (('["sh", "-c", "ls /"]', []), ('["ls", "/"]', ["exec: ls /"])):
+        prepare = f'POST /containers/ci-1/exec {{"Cmd": {command}, "Privileged": true}}'
+        run = calls(prepare, "POST /exec/{Id}/start {}", policy=policy)
+        assert refused(run) == [[*asked, "privileged: exec"]] * 2
+
+
 def test_facts_of_the_host_say_where_a_path_leads(calls: Calls) -> None:
     bind = 'POST /containers/create?name=ci-2 {"Image": "busybox", "HostConfig": {"Binds": ["/srv/x:/e"]}}'
     assert refused(calls(bind)) == [[]]
@@ -161,8 +197,9 @@ def test_a_swarm_that_is_told_of_can_be_worked_with(calls: Calls) -> None:
         "DELETE /services/web",
     )
     policy = "version: 1\nrules:\n  - {id: swarm, allow: [POST /swarm/init, ANY /services/**], only: {service: web}}\n"
-    run = calls(*services, policy=policy)
-    assert [status for status, _ in answers(run)] == [200, 201, 200, 200]
+    for asked in (services, services[1:]):  # who asks for a service has a swarm
+        run = calls(*asked, policy=policy)
+        assert [status for status, _ in answers(run)][-3:] == [201, 200, 200]
     told = {"/info": {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True}}}
     assert json.loads(answers(calls("GET /info", told=told))[0][1])["Swarm"]["ControlAvailable"] is True
 
@@ -217,10 +254,14 @@ class Daemon(BaseHTTPRequestHandler):
     """An engine with one container and one image, that writes down what it was asked."""
 
     asked: ClassVar[list[str]]
-    knows: ClassVar[dict[str, dict[str, object]]] = {
+    knows: ClassVar[dict[str, object]] = {
         "/version": {"ApiVersion": "1.45", "MinAPIVersion": "1.24"},
         "/containers/web/json": {"Id": "a" * 64, "Name": "/ci-web", "Config": {"Image": "busybox"}},
         "/images/busybox/json": {"Id": f"sha256:{'b' * 64}", "RepoTags": ["busybox:latest"]},
+        "/containers/json?all=1": [{"Id": "a" * 64, "Names": ["/ci-web"]}, {"Id": "c" * 64, "Names": ["/db"]}],
+        "/networks/front": {"Name": "front", "Id": "front1"},
+        "/networks/front1?scope=swarm": {"Name": "front", "Id": "front1"},
+        "/volumes": {"Volumes": [{"Name": "data"}, {"Name": "old"}], "Warnings": None},
     }
 
     fails = False
@@ -233,12 +274,14 @@ class Daemon(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.asked.append(f"{self.command} {self.path}")
-        told = self.knows.get(self.path)
+        told = {} if self.path.endswith("/archive?path=%2Fdata%2Fx") else self.knows.get(self.path)
         body = json.dumps({"message": "no such thing"} if told is None else told).encode()
         self.send_response(200 if told is not None else 404)
         self.send_header("Content-Length", str(len(body)))
+        if self.command == "HEAD":
+            self.send_header("X-Docker-Container-Path-Stat", base64.b64encode(b'{"name": "x"}').decode())
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body if self.command != "HEAD" else b"")
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET  # noqa: N815 - the base class's names
 
@@ -270,6 +313,42 @@ def test_a_real_engine_says_what_there_is_and_is_only_read(calls: Calls, daemon:
     assert refused(run)[1] == []
     assert all(asked.startswith("GET ") for asked in Daemon.asked)
     assert "GET /containers/web/json" in Daemon.asked
+
+
+def test_what_a_real_engine_has_is_listed_beside_what_was_made(calls: Calls, daemon: str) -> None:
+    run = calls(
+        *(CREATE, "GET /containers/json?all=1", "DELETE /containers/web?force=1", "GET /containers/json?all=1"),
+        *("DELETE /volumes/old", 'POST /volumes/create {"Name": "new"}', "GET /volumes", "GET /networks"),
+        engine=daemon,
+    )
+    said = [json.loads(body or "{}") for _, body in answers(run)]
+    names = [[name for each in said[at] for name in each["Names"]] for at in (1, 3)]
+    assert names == [["/ci-web", "/db", "/ci-1"], ["/db", "/ci-1"]]
+    assert [each["Name"] for each in said[6]["Volumes"]] == ["data", "new"]
+    assert {each["Name"] for each in said[7]} >= {"bridge"}, "an engine that lists nothing leaves what is pretended"
+
+
+def test_a_real_engine_says_what_a_path_in_its_container_is(calls: Calls, daemon: str) -> None:
+    policy = 'version: 1\nrules: [{id: copy, allow: ["HEAD /containers/{id}/archive"], only: {archive: /data/**}}]'
+    run = calls(
+        "HEAD /containers/web/archive?path=/data/x",
+        "HEAD /containers/web/archive?path=/no",
+        policy=policy,
+        engine=daemon,
+    )
+    assert [status for status, _ in answers(run)] == [200, 404]
+    assert "HEAD /containers/" + "a" * 64 + "/archive?path=%2Fdata%2Fx" in Daemon.asked
+
+
+def test_a_network_is_looked_for_in_the_real_engines_swarm(calls: Calls, daemon: str) -> None:
+    run = calls("GET /networks/bridge?scope=swarm", "GET /networks/front?scope=swarm", engine=daemon)
+    assert [status for status, _ in answers(run)] == [404, 200]
+
+
+def test_what_is_not_there_is_refused_all_the_same_where_no_rule_allows_the_call(calls: Calls, daemon: str) -> None:
+    run = calls("POST /containers/gone/stop", "POST /containers/gone/pause", "POST /plugins/gone/enable", engine=daemon)
+    codes = [found.code if (found := denial(call.verdict)) is not None else "" for call in run.calls]
+    assert codes == ["", "no_rule", "no_rule"]
 
 
 def test_a_real_engine_that_goes_away_is_an_answer(calls: Calls, daemon: str, monkeypatch: pytest.MonkeyPatch) -> None:

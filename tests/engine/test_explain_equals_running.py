@@ -153,6 +153,7 @@ CASES = (
     refused("read-only", "docker push {n}:1"),
     refused("read-only", "docker export -o {n}.tar {c}"),
     refused("read-only", "docker plugin ls"),
+    refused("read-only", "docker plugin enable {n}"),
     refused("read-only", "docker node ls"),
     # ai-agent: hardened, one image
     refused("ai-agent", f"docker run --rm --name agent-1 {{labels}} {IMAGE} true"),
