@@ -16,7 +16,9 @@ SockproxyError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from sockproxy.printable import printable
 
 Code: TypeAlias = Literal[
     "malformed",
@@ -94,6 +96,10 @@ class Internal(Refusal):
     status = 500
 
 
+_LONGEST: Final = 4096
+"""Characters of a problem that are shown: it holds what stands in the file, which may be anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in a policy file.
@@ -111,7 +117,8 @@ class Problem:
     def __str__(self) -> str:
         """``file:line:column: problem (hint)``, the form that editors jump to."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        told = f"{self.message} ({self.hint})" if self.hint else self.message
+        return f"{place}: {printable(told, _LONGEST)}"
 
 
 class PolicyError(SockproxyError):

@@ -4,6 +4,7 @@
     flags.py       wollomatic/socket-proxy's flags and variables: -allowGET=REGEX
     rules_file.py  cetusguard's rules: GET %API_PREFIX_CONTAINERS%/json
     regexes.py     which rows of the table a regular expression takes in
+    repetition.py  what an expression is made of, and whether it could take for ever to match
     stricter.py    what no migration gives
     migration.py   the nouns, and the YAML that is written
     rows.py        from rows to the lines that select them

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
+from sockproxy.classic.repetition import Token, endless, tokens
 from sockproxy.classic.rows import section
 from sockproxy.docker.operations import OPERATIONS, Operation
 from sockproxy.model import NEWEST_VERSION, OLDEST_VERSION
@@ -52,7 +53,7 @@ def taken(method: str, expression: str) -> Taken:
         BadExpressionError: it cannot be read; the message says why.
     """
     expression = _POSIX_CLASS.sub(lambda match: _POSIX[match[1]], expression)
-    if any(_NOT_GO.fullmatch(token.text) for token in _tokens(expression)):
+    if any(_NOT_GO.fullmatch(token.text) for token in tokens(expression)):
         raise BadExpressionError("Go knows neither what looks around nor what refers back")
     compiled = _compiled(expression)
     rows = [row for row in OPERATIONS if row.method == method]
@@ -97,9 +98,12 @@ def _compiled(expression: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what is a class to Go may be a doubtful set to Python
-            return re.compile(expression, re.ASCII)
+            compiled = re.compile(expression, re.ASCII)
     except (re.error, FutureWarning, DeprecationWarning, OverflowError, RecursionError) as error:
         raise BadExpressionError(str(error)) from None
+    if (piece := endless(expression)) is not None:
+        raise BadExpressionError(f"`{piece}` can read one text in very many ways, and is not matched here")
+    return compiled
 
 
 # Rows, by samples ----------------------------------------------------------------------------------------------------
@@ -157,20 +161,20 @@ def _pieces(expression: str) -> Iterator[_Piece]:
 
     The outer come before the inner. What a repetition stands behind is no part by itself.
     """
-    tokens = list(_tokens(expression))
-    edges = [at for at in range(len(tokens) + 1) if _is_edge(tokens, at)]
+    parts = list(tokens(expression))
+    edges = [at for at in range(len(parts) + 1) if _is_edge(parts, at)]
     for index, first in enumerate(edges):
         for last in edges[index + 1 : index + 1 + _LONGEST_PIECE]:
-            part = tokens[first:last]
-            around = (tokens[first - 1].text if first else "(", tokens[last].text if last < len(tokens) else ")")
+            part = parts[first:last]
+            around = (parts[first - 1].text if first else "(", parts[last].text if last < len(parts) else ")")
             if _balanced(part, whole=around[0].startswith("(") and around[1] == ")"):
                 start = part[0].start
                 yield _Piece(expression[start : part[-1].end], start, part[-1].end)
 
 
-def _is_edge(tokens: list[_Token], at: int) -> bool:
-    before = tokens[at - 1].text if at else "("
-    after = tokens[at].text if at < len(tokens) else ")"
+def _is_edge(parts: list[Token], at: int) -> bool:
+    before = parts[at - 1].text if at else "("
+    after = parts[at].text if at < len(parts) else ")"
     return (before in _EDGES or after in _EDGES) and after[0] not in "*+?{"
 
 
@@ -178,25 +182,7 @@ _EDGES: Final = frozenset({"/", "|", "(", "(?:", ")"})
 _LONGEST_PIECE: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    start: int
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.text)
-
-
-_TOKEN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[a-zA-Z<>:!=-]*|\{[0-9,]*\}|.", re.DOTALL)
-
-
-def _tokens(expression: str) -> Iterator[_Token]:
-    for match in _TOKEN.finditer(expression):
-        yield _Token(match[0], match.start())
-
-
-def _balanced(part: list[_Token], *, whole: bool) -> bool:
+def _balanced(part: list[Token], *, whole: bool) -> bool:
     """Whether a part stands by itself: brackets closed, no slash, and bars only where it is a ``whole`` alternation."""
     depth = 0
     for token in part:
@@ -225,7 +211,7 @@ _LITERAL: Final = re.compile(r"(?:[A-Za-z0-9_-]|\\[._-])*")
 def _globs(piece: str) -> tuple[str, ...]:
     """The globs of names that a plain alternation means; nothing where it is not one."""
     inner = piece
-    while (match := _BRACKETS.fullmatch(inner)) is not None and _balanced(list(_tokens(match[1])), whole=True):
+    while (match := _BRACKETS.fullmatch(inner)) is not None and _balanced(list(tokens(match[1])), whole=True):
         inner = match[1]
     globs = tuple(_glob(word) for word in inner.split("|"))
     return globs if all(globs) else ()
@@ -266,9 +252,9 @@ def _comes_to_something(expression: str) -> bool:
 
 def _alternations(expression: str) -> Iterator[tuple[str, list[str], str]]:
     """Each alternation: what stands before it, its branches, what stands after."""
-    tokens = list(_tokens(expression))
+    parts = list(tokens(expression))
     opened: list[tuple[int, list[int]]] = [(0, [])]
-    for token in [*tokens, _Token(")", len(expression))]:
+    for token in [*parts, Token(")", len(expression))]:
         if token.text.startswith("("):
             opened.append((token.end, []))
         elif token.text == "|":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sockproxy.cli.drop_in import defaulted, drop_in, loader
+from sockproxy.cli.drop_in import drop_in, settings
 from sockproxy.cli.options import (
     admin_option,
     audit_option,
@@ -52,19 +52,7 @@ _SILENT: Final = logging.NullHandler()
     help="Look from a client's side instead: who answers there, and can a client begin?",
 )
 @click.option("--json", "as_json", is_flag=True, envvar="SOCKPROXY_JSON", show_envvar=True, help="Print JSON.")
-def doctor(
-    policy: str,
-    engine: str,
-    listen: tuple[str, ...],
-    admin: str,
-    audit: tuple[str, ...],
-    own_container: str | None,
-    host_root: str | None,
-    observe: bool,
-    dialect: Dialect | None,
-    client: str | None,
-    as_json: bool,
-) -> None:
+def doctor(dialect: Dialect | None, client: str | None, as_json: bool, **options: Any) -> None:
     """Look for what is wrong where sockproxy runs, or is about to: each problem with the one line that puts it right.
 
     Give it the options and the environment of `sockproxy run`, and let the same user run it. It writes and changes
@@ -73,28 +61,9 @@ def doctor(
     Exit codes: 0 fine (warnings too), 1 there is a problem, 2 a mistake in the usage.
     """
     from sockproxy.doctor import examine, examine_client
-    from sockproxy.policy.load import load
-    from sockproxy.proxy.server import Settings
 
     logging.getLogger("sockproxy").addHandler(_SILENT)
-    if client is not None:
-        findings = examine_client(client)
-    else:
-        before = drop_in(dialect)
-        if before is not None and defaulted("engine"):
-            engine = before.options.get("--engine", engine)
-        settings = Settings(
-            load=load if before is None else loader(before),
-            policy=policy,
-            engine=engine,
-            listen=listen,
-            admin=None if admin == "none" else admin,
-            audit=audit,
-            own_container=own_container,
-            host_root=host_root,
-            observe=observe,
-        )
-        findings = examine(settings)
+    findings = examine(settings(drop_in(dialect), **options)) if client is None else examine_client(client)
     (_print_json if as_json else _print)(findings)
     click.get_current_context().exit(1 if _count(findings, "problem") else 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sockproxy.classic.migration import Migration
     from sockproxy.classic.variables import Dialect
     from sockproxy.policy.load import Policy
+    from sockproxy.proxy.server import Settings
 
 WRITTEN_TO: Final = "policy.yaml"
 """What denials call the policy: their lines are right once `sockproxy migrate` has written it there."""
@@ -35,6 +36,24 @@ def drop_in(dialect: Dialect | None) -> Migration | None:
     if not defaulted("policy") or not variables.are_set(os.environ):
         return None
     return variables.migrate(os.environ, dialect)
+
+
+def settings(before: Migration | None, *, engine: str, admin: str, **options: Any) -> Settings:
+    """What the options of `run`, or as many of them as a verb has, come to.
+
+    ``before`` is what a classic proxy's variables come to: the policy, and the engine where no option names one.
+    """
+    from sockproxy.policy.load import load
+    from sockproxy.proxy.server import Settings
+
+    if before is not None and defaulted("engine"):
+        engine = before.options.get("--engine", engine)
+    return Settings(
+        load=load if before is None else loader(before),
+        engine=engine,
+        admin=None if admin == "none" else admin,
+        **options,
+    )
 
 
 def loader(migration: Migration) -> Callable[[str | Path], Policy]:

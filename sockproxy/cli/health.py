@@ -66,8 +66,10 @@ def _ask(host: str, port: int, path: str, timeout: float) -> tuple[bool, str]:
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read(64 * 1024)
-    except (OSError, http.client.HTTPException) as error:
+    except OSError as error:
         return False, f"not healthy: no answer from {host}:{port} ({error or type(error).__name__})"
+    except http.client.HTTPException:
+        return False, f"not healthy: no answer from {host}:{port} (it speaks no HTTP)"
     finally:
         connection.close()
     if answer.status == http.HTTPStatus.OK:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sockproxy.cli.drop_in import defaulted, drop_in, loader, shout
+from sockproxy.cli.drop_in import defaulted, drop_in, settings, shout
 from sockproxy.cli.options import (
     LEVELS,
     Seconds,
@@ -107,22 +107,7 @@ def _limits(command: Decorated) -> Decorated:
 )
 @dialect_option
 @_limits
-def run(
-    policy: str,
-    engine: str,
-    listen: tuple[str, ...],
-    admin: str,
-    admin_hosts: tuple[str, ...],
-    audit: tuple[str, ...],
-    own_container: str | None,
-    host_root: str | None,
-    observe: bool,
-    wait_for_engine: bool,
-    grace_seconds: float,
-    log_level: str,
-    dialect: Dialect | None,
-    **limits: Any,
-) -> None:
+def run(log_level: str, dialect: Dialect | None, **options: Any) -> None:
     """Start the proxy, and serve until SIGTERM or Ctrl-C.
 
     SIGHUP loads the policy anew, whole or not at all, and opens the audit files again.
@@ -132,30 +117,13 @@ def run(
     """
     import logging
 
-    from sockproxy.policy.load import load
-    from sockproxy.proxy.server import Settings
     from sockproxy.proxy.server import run as serve
 
     before = drop_in(dialect)
     if before is not None:
-        shout(before, listen)
-        engine = before.options.get("--engine", engine) if defaulted("engine") else engine
+        shout(before, options["listen"])
         log_level = before.options.get("--log-level", log_level) if defaulted("log_level") else log_level
     logging.basicConfig(format="sockproxy: %(message)s", level=logging.WARNING)
     logging.getLogger("sockproxy").setLevel(log_level.upper())
-    settings = Settings(
-        load=load if before is None else loader(before),
-        policy=policy,
-        engine=engine,
-        listen=listen,
-        admin=None if admin == "none" else admin,
-        admin_hosts=admin_hosts,
-        audit=audit,
-        own_container=own_container,
-        host_root=host_root,
-        observe=observe,
-        wait_for_engine=wait_for_engine,
-        grace_seconds=grace_seconds,
-        limits=Limits(**limits),
-    )
-    click.get_current_context().exit(serve(settings))
+    limits = Limits(**{name: options.pop(name) for name, _ in LIMITS})
+    click.get_current_context().exit(serve(settings(before, limits=limits, **options)))

@@ -54,9 +54,12 @@ def test(sources: tuple[str, ...], word: str, junit_xml: str | None, verbose: bo
     from sockproxy.policy import presets
 
     reports = [_run(source, word=word, verbose=verbose) for source in _each(sources or presets.names())]
+    code = _close(reports)
     if junit_xml is not None:
         _write(junit_xml, reports)
-    _close(reports, word)
+    if word and not any(report.ran or report.broken for report in reports):
+        raise click.UsageError(f"no test has `{word}` in its name")
+    click.get_current_context().exit(code)
 
 
 def _each(sources: tuple[str, ...]) -> Iterator[str]:
@@ -173,11 +176,11 @@ def _write(file: str, reports: list[Report]) -> None:
     try:
         Path(file).write_bytes(document(reports))
     except OSError as error:
-        raise click.FileError(file, error.strerror or "") from None
+        raise ConfigurationError(f"cannot write {file}: {error.strerror}") from None
 
 
-def _close(reports: list[Report], word: str) -> None:
-    """The failures, what was skipped, the closing line and the exit code."""
+def _close(reports: list[Report]) -> int:
+    """Print the failures, what was skipped and the closing line; the exit code."""
     named = [(report.name, ran.outcome) for report in reports for ran in report.ran]
     failed = [each for each in named if each[1].problem]
     skipped = [each for each in named if each[1].skipped]
@@ -193,6 +196,4 @@ def _close(reports: list[Report], word: str) -> None:
     counts = f"{len(named) - len(failed) - len(skipped)} passed, {len(failed)} failed"
     counts += f", {len(skipped)} skipped" if skipped else ""
     click.secho(counts, fg="red" if failed or broken else "green", bold=True)
-    if word and not named and not broken:
-        raise click.UsageError(f"no test has `{word}` in its name")
-    click.get_current_context().exit(2 if broken else 1 if failed else 0)
+    return 2 if broken else 1 if failed else 0

@@ -323,8 +323,15 @@ def identify(method: str, path: str) -> tuple[Operation, dict[str, str]]:
 
 def nearest(method: str, path: str) -> str:
     """A hint at the row that may have been meant: ``; the nearest is GET /containers/json``, or nothing."""
-    best = _closest(f"{method} {_shape(path)}")
-    return f"; the nearest is {best}" if best else ""
+    shape = _shape(path)
+    best = _closest(f"{method} {shape}")
+    # A method and a slash that are the same are not what makes two endpoints alike.
+    alike = difflib.SequenceMatcher(None, shape, best.partition(" ")[2]).ratio()
+    return f"; the nearest is {best}" if alike >= _NEAR else ""
+
+
+_NEAR: Final = 0.65
+"""How alike two paths must be: below it `/metrics` would be `/services`."""
 
 
 @lru_cache(maxsize=256)
@@ -426,133 +433,3 @@ def _filters(key: str, value: str) -> str:
             case _:
                 raise Malformed(f"?{key}: `{name}` must be a list of text")
     return json_body.serialise(result).decode()
-
-
-# Selecting rows, for policies ----------------------------------------------------------------------------------------
-
-
-class BadSelector(ValueError):
-    """A ``METHOD /path`` of a policy that selects nothing; the message says why, ``hint`` what may be meant."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-_LONGEST_SELECTOR: Final = 1000
-"""Characters. The longest that selects anything has some eighty; what follows need not be quick with more."""
-_PARAM: Final = re.compile(r"\{\w+\}|\*")
-
-
-def select(selector: str, *, for_deny: bool = False) -> tuple[Operation, ...]:
-    """The rows that ``METHOD /path`` takes in.
-
-    ``|`` gives alternatives in the method and in one segment, ``ANY`` is every method, ``GET`` takes in ``HEAD``,
-    ``{id}``, ``{name}`` or ``*`` is a whole parameter, ``/**`` at the end the row itself and all below it. Rows marked
-    explicit are taken in by a path that names them, and by a ``**`` only in a ``deny``.
-
-    Raises:
-        BadSelector: it is not of that form, or one of its alternatives selects no row: a ``deny`` with a
-            word mistyped must not refuse less than it says.
-    """
-    if len(selector) > _LONGEST_SELECTOR:
-        raise BadSelector(f"an endpoint of more than {_LONGEST_SELECTOR} characters")
-    methods, _, path = selector.strip().partition(" ")
-    path = path.strip()
-    if methods.startswith("/") and not path:
-        raise BadSelector(f"`{selector}` has no method", _did_you_mean(nearest("GET", methods)) or f"GET {methods}")
-    wanted = _methods(methods)
-    if not path.startswith("/"):
-        raise BadSelector(f"`{selector}` is not `METHOD /path`", "for example GET /containers/json")
-    below = path.endswith("/**")
-    base = path.removesuffix("/**")
-    withheld = below and not for_deny
-    rows = [row for row in OPERATIONS if row.method in wanted and not (withheld and (row.explicit or row.never))]
-    chosen: dict[Operation, None] = {}
-    for segments in _alternatives(base):
-        taken = [row for row in rows if _takes_in(segments, row, below=below)]
-        if not taken:
-            raise BadSelector(*_no_row(selector, methods, "/" + "/".join(segments)))
-        chosen |= dict.fromkeys(taken)
-    return tuple(row for row in OPERATIONS if row in chosen)
-
-
-def _methods(text: str) -> frozenset[str]:
-    if text == "ANY":
-        return METHODS
-    given = text.split("|")
-    for method in given:
-        if method not in METHODS:
-            close = difflib.get_close_matches(method.upper(), METHODS, n=1)
-            raise BadSelector(f"`{method}` is no method", f"did you mean {close[0]}?" if close else "")
-    return frozenset(given) | (frozenset({"HEAD"}) if "GET" in given else frozenset())
-
-
-def _alternatives(path: str) -> list[list[str]]:
-    """Every path that ``|`` in one segment means, split into segments."""
-    segments = path.split("/")[1:]
-    options = [segment.split("|") for segment in segments]
-    if sum(len(each) > 1 for each in options) > 1:
-        raise BadSelector(f"`{path}` has `|` in more than one segment", "write two lines")
-    paths: list[list[str]] = [[]]
-    for each in options:
-        paths = [[*done, segment] for done in paths for segment in each]
-    return paths
-
-
-def _takes_in(segments: list[str], row: Operation, *, below: bool) -> bool:
-    rows = row.template.split("/")[1:]
-    if len(segments) > len(rows) or (len(segments) < len(rows) and not below):
-        return False
-    return all(_same(mine, its) for mine, its in zip(segments, rows, strict=False))
-
-
-def _same(mine: str, its: str) -> bool:
-    return _PARAM.fullmatch(mine) is not None if its.startswith("{") else mine == its
-
-
-_VERSION: Final = re.compile(r"/v[0-9]+(?:\.[0-9]+)?(?=/)")
-
-
-def _no_row(selector: str, methods: str, path: str) -> tuple[str, str]:
-    """What is wrong with a selector that takes in nothing, and what may be meant. ``path`` is without its ``/**``."""
-    if (version := _VERSION.match(path)) is not None:
-        return (
-            f"`{selector}` has a version in its path",
-            f"write {methods} {path[version.end() :]}: it is for all of them",
-        )
-    if "?" in path:
-        return (
-            f"`{selector}` has a query",
-            f"write {methods} {path.partition('?')[0]}: `only` and `grant` hold what it asks",
-        )
-    if re.search(r"\.\*|\^|\$$|[(\[\\+]", path) is not None:
-        return f"`{selector}` is no path", "there are no regular expressions: * is one parameter, /** all that is below"
-    named = re.sub(r"(?<=/)[^/{}|]*[*?][^/{}|]*(?=/)|(?<=/)[^/{}|]*\*[^/{}|]*$", "{id}", path)
-    segments = path.split("/")
-    if named != path and "*" not in segments:
-        return (
-            f"`{selector}` has a name in its path",
-            "write {id}, and hold names by `only: container:` (or volume, network, image)",
-        )
-    return f"`{selector}` selects no endpoint of the Engine API", _nearest_selector(methods, path)
-
-
-def _nearest_selector(methods: str, path: str) -> str:
-    """A hint at the row that may have been meant, or at all those below the path."""
-    folder = path.removesuffix("/*").rstrip("/")
-    if folder.count("/") == 1 and (folder != path or path.count("/") == 1):
-        wanted = _methods(methods)
-        rows = [row for row in OPERATIONS if row.method in wanted and row.template.startswith(f"{folder}/")]
-        if len(rows) == 1:
-            return f"did you mean {methods} {rows[0].template}?"
-        if rows:
-            return f"did you mean {methods} {folder}/**?"
-    method = methods.split("|", maxsplit=1)[0]
-    return _did_you_mean(nearest("GET" if method == "ANY" else method, path))
-
-
-def _did_you_mean(nearest_row: str) -> str:
-    """``; the nearest is GET /info`` as a question; nothing where there is none."""
-    row = nearest_row.removeprefix("; the nearest is ")
-    return f"did you mean {row}?" if row else ""

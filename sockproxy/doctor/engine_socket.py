@@ -11,6 +11,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -131,7 +132,7 @@ def denied(path: Path, status: os.stat_result, scene: Scene, name: str) -> Findi
             name, f"{what}, in a user namespace, where the host's groups do not count", 'userns_mode: "host"'
         )
     if mode & 0o020 and not ours:
-        return problem(name, what, _in_group(group))
+        return problem(name, what, _in_group(group, scene))
     if mode & 0o200:
         return problem(name, what, _as_user(status.st_uid))
     return problem(name, what, f"chmod 0660 {path}")
@@ -145,11 +146,11 @@ def _mode_lets(status: os.stat_result) -> bool:
     return bool(status.st_mode & 0o002)
 
 
-def _in_group(group: int) -> str:
-    try:
-        name = grp.getgrgid(group).gr_name
-    except KeyError:
-        name = str(group)
+def _in_group(group: int, scene: Scene) -> str:
+    name = str(group)
+    if not scene.in_container:  # where groups have the image's names, which systemd does not know
+        with suppress(KeyError):
+            name = grp.getgrgid(group).gr_name
     return f'compose: group_add: ["{group}"] · docker run --group-add {group} · systemd: SupplementaryGroups={name}'
 
 

@@ -9,7 +9,7 @@ tests, `api` and `mode` are never inherited.
 
 from __future__ import annotations
 
-import difflib
+import codecs
 import hashlib
 import ipaddress
 import os
@@ -21,27 +21,28 @@ from pathlib import Path
 from typing import Final
 
 from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS, Kind
-from sockproxy.docker.operations import METHODS, BadSelector, Operation, select
+from sockproxy.docker.operations import METHODS, Operation
+from sockproxy.docker.selecting import BadSelector, select
 from sockproxy.errors import PolicyError, Problem
 from sockproxy.model import HOST, NEWEST_VERSION, OLDEST_VERSION, STAT, Ask, Json, JsonObject, Version
-from sockproxy.policy import meant, presets
+from sockproxy.policy import hints, meant, presets
 from sockproxy.policy.amounts import FORMS as AMOUNT_FORMS
 from sockproxy.policy.amounts import amount as amount_of
-from sockproxy.policy.document import Mapping, Node, Place, Scalar, Sequence, read
+from sockproxy.policy.document import Mapping, Node, Place, Scalar, Sequence, odd, read
+from sockproxy.policy.keys import (
+    CLIENT_KEYS,
+    COMMA_KINDS,
+    POLICY_KEYS,
+    RULE_KEYS,
+    TEST_FILE_KEYS,
+    TEST_KEYS,
+    WORD,
+)
 from sockproxy.policy.patterns import BadPattern, Pattern, compile_denial, compile_pattern
 from sockproxy.policy.rules import MODES, Client, DenyRule, Network, Patterns, Policy, PolicyTest, Rule, Selector, Suite
 from sockproxy.policy.testing import SUFFIX, BadBody, command_words, json_of, read_body
 
 __all__ = ["Client", "DenyRule", "Policy", "PolicyTest", "Rule", "Suite", "load", "load_tests", "loads"]
-
-POLICY_KEYS: Final = ("version", "name", "about", "extends", "rules", "clients", "tests", "api", "mode")
-RULE_KEYS: Final = ("id", "allow", "deny", "grant", "only", "limit", "require", "asking", "because")
-CLIENT_KEYS: Final = ("name", "from", "unix-user", "certificate", "rules", "mode")
-TEST_KEYS: Final = ("name", "request", "run", "body", "body-file", "engine", "client", "expect")
-TEST_FILE_KEYS: Final = ("version", "policy", "tests")
-WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-COMMA_KINDS: Final = frozenset({"exec", "label", "security-opt", "volume-driver"})
-"""Kinds whose values may hold a comma, which inside `[…]` ends a word."""
 
 
 def load(source: str | Path) -> Policy:
@@ -113,9 +114,21 @@ def _read_file(file: Path) -> str:
         return file.read_bytes().decode("utf-8")
     except OSError as error:
         hint = presets.nearest(file.stem) if isinstance(error, FileNotFoundError) else ""
+        if isinstance(error, IsADirectoryError):
+            hint = f"name a policy in it; `sockproxy test {file}` runs the files of tests below it"
         raise PolicyError((Problem(str(file), 0, 0, f"cannot be read: {error.strerror}", hint),)) from None
     except UnicodeDecodeError as error:
-        raise PolicyError((Problem(str(file), 0, 0, f"is not UTF-8 (byte {error.start})"),)) from None
+        raise PolicyError((_not_utf8(str(file), error),)) from None
+
+
+def _not_utf8(file: str, error: UnicodeDecodeError) -> Problem:
+    read = error.object[: error.start]
+    if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return Problem(file, 1, 1, "UTF-16, and not UTF-8", "save it as UTF-8")
+    line, column = read.count(b"\n") + 1, len(read.rpartition(b"\n")[2].decode()) + 1
+    return Problem(
+        file, line, column, f"the byte 0x{error.object[error.start]:02X}, which is not UTF-8", "save it as UTF-8"
+    )
 
 
 @dataclass(slots=True)
@@ -156,6 +169,11 @@ class _Loader:
         if not isinstance(document, Mapping):
             self._wrong(document, "a policy is a mapping", "it begins with `version: 1`")
             return parts
+        if document.get("services") is not None and document.get("rules") is None:
+            place = document.place_of("services")
+            hint = f"`sockproxy explain {Path(file).name}` judges what it asks; a policy has `rules`"
+            self.problems.append(place.problem("a compose file, and no policy", hint))
+            return parts
         self._strays = self._known(document, POLICY_KEYS, "a policy")
         self._version(document)
         parts.name = self._word_of(document, "name") or parts.name
@@ -177,10 +195,10 @@ class _Loader:
         if not isinstance(document, Mapping):
             self._wrong(document, "a file of tests is a mapping", "it begins with `version: 1`")
             return None
-        self._known(document, TEST_FILE_KEYS, "a file of tests")
+        self._strays = self._known(document, TEST_FILE_KEYS, "a file of tests")
         self._version(document, "a file of tests")
         policy = self._policy_of(document, file)
-        if document.get("tests") is None:
+        if document.get("tests") is None and "tests" not in self._strays:
             self._wrong(document, "no `tests`", "write `tests:`, and below it `- request: …`")
         tests = tuple(self._tests(document, file, None if policy is None else policy.clients))
         return None if policy is None or self.problems else Suite(file, policy, tests)
@@ -189,8 +207,9 @@ class _Loader:
         """The policy that a file of tests is about; None where it is not named, or has mistakes of its own."""
         node = document.get("policy")
         if not isinstance(node, Scalar) or not node.text:
-            hint = "write `policy:` and a preset's name, or a file beside this one"
-            self._wrong(node or document, "which policy?", hint)
+            if "policy" not in self._strays:
+                hint = "write `policy:` and a preset's name, or a file beside this one"
+                self._wrong(node or document, "which policy?", hint)
             return None
         path = self._extended(node, file)
         if path is None:
@@ -253,7 +272,9 @@ class _Loader:
             # Not `path.is_file()`: a word may be no name of a file at all, and then it is an OSError there.
             if os.path.isfile(path):  # noqa: PTH113
                 return path
-        self._wrong(word, f"`{word.text}` is no preset, and no file beside this one", presets.nearest(word.text))
+        several = [each for each in re.split("[, ]+", word.text) if presets.path(each) is not None]
+        hint = f"write a list: [{', '.join(several)}]" if len(several) > 1 else presets.nearest(word.text)
+        self._wrong(word, f"`{word.text}` is no preset, and no file beside this one", hint)
         return None
 
     # Rules ---------------------------------------------------------------------------------------------------------
@@ -269,7 +290,7 @@ class _Loader:
             self._wrong(node, "`rules` is a list", "each rule begins with `- id: …`")
             return
         own: dict[str, Place] = {}
-        for item in node.items:
+        for item in self._whole_items(node.items):
             if not isinstance(item, Mapping):
                 self._wrong(item, "a rule is a mapping", "it begins with `- id: …`")
                 continue
@@ -285,7 +306,26 @@ class _Loader:
             self._add(parts, rule, inherited=False)
         parts.ids |= frozenset(own)
 
+    def _whole_items(self, items: Iterable[Node]) -> list[Node]:
+        """The rules of a list; one whose keys each have a `- ` of their own is put together, and that is told."""
+        whole: list[Node] = []
+        for item in items:
+            above = whole[-1] if whole else None
+            if isinstance(item, Mapping) and isinstance(above, Mapping) and _goes_on(above, item):
+                name = item.entries[0][0].text
+                self._wrong(
+                    item, f"a `- ` before `{name}` begins another rule", f"take the `-` away, begin `{name}` below `id`"
+                )
+                whole[-1] = replace(above, entries=(*above.entries, *item.entries))
+            else:
+                whole.append(item)
+        return whole
+
     def _rule(self, item: Mapping, parts: _Parts, file: str) -> Rule | DenyRule | None:
+        if (name := _names_its_keys(item)) is not None:
+            hint = f"write `- id: {name.text}`, and its keys below it, in the column of `id`"
+            self._wrong(name, f"`{name.text}` is no key of a rule", hint)
+            return None
         strays = self._strays | self._known(item, RULE_KEYS, "a rule")
         identity = self._word_of(item, "id")
         if not identity:
@@ -411,9 +451,7 @@ class _Loader:
         if node is None or self._stands_empty(item, section, node):
             return {}
         if not isinstance(node, Mapping):
-            self._wrong(
-                node, f"`{section}` is a mapping of kinds to patterns", f"for example `{section}: {_EXAMPLES[section]}`"
-            )
+            self._wrong(node, f"`{section}` is a mapping of kinds to patterns", hints.as_mapping(section, node))
             return {}
         found: dict[str, Patterns] = {}
         for key, value in node.entries:
@@ -432,7 +470,7 @@ class _Loader:
     def _stands_empty(self, item: Mapping, section: str, node: Node) -> bool:
         """Whether a section is empty because its kinds stand beside it, one step too far to the left: that was told."""
         empty = isinstance(node, Scalar) and node.text == "" and not node.quoted
-        return empty and any(_section_of(key.text) == section for key, _ in item.entries)
+        return empty and any(hints.section_of(key.text) == section for key, _ in item.entries)
 
     def _kind(self, key: Scalar, section: str) -> Kind | None:
         kind = KINDS.get(key.text)
@@ -442,17 +480,16 @@ class _Loader:
             return None
         if kind is None:
             if key.text in LIMITS:
-                self._wrong(key, f"`{key.text}` is no kind of `{section}`", "it belongs under `limit`")
+                where = (
+                    "it can be held, in a rule that allows: `limit`"
+                    if section == "asking"
+                    else "it belongs under `limit`"
+                )
+                self._wrong(key, f"`{key.text}` is no kind of `{section}`", where)
             elif key.text in REQUIREMENTS:
                 self._wrong(key, f"`{key.text}` is no kind of `{section}`", f"write `require: {key.text}`")
             else:
-                own = [name for name, each in KINDS.items() if each.section in wanted]
-                every = [name for name, each in KINDS.items() if each.section in ("grant", "only")]
-                close = meant.kind(key.text, own) or meant.kind(key.text, every)
-                hint = meant.hint(close, own)
-                if close is not None and close not in own:
-                    hint = f"did you mean {close}? it belongs under `{KINDS[close].section}`"
-                self._wrong(key, f"`{key.text}` is no kind of ask", hint)
+                self._wrong(key, f"`{key.text}` is no kind of ask", hints.kind(key.text, section, wanted))
             return None
         if kind.section not in wanted:
             self._wrong(key, f"`{key.text}` is no kind of `{section}`", f"it belongs under `{kind.section}`")
@@ -460,6 +497,8 @@ class _Loader:
         return kind
 
     def _pattern(self, kind: Kind, word: Scalar, form: Callable[[Kind, str, str], Pattern]) -> Pattern | None:
+        if not word.quoted and (told := hints.surprise(kind, word.text)):
+            self.warnings.append(f"{word.place}: {told}")
         try:
             return form(kind, word.text, str(word.place))
         except BadPattern as error:
@@ -481,7 +520,7 @@ class _Loader:
         if node is None or self._stands_empty(item, "limit", node):
             return {}
         if not isinstance(node, Mapping):
-            self._wrong(node, "`limit` is a mapping", f"for example `limit: {_EXAMPLES['limit']}`")
+            self._wrong(node, "`limit` is a mapping", hints.as_mapping("limit", node))
             return {}
         limits: dict[str, int] = {}
         for key, value in node.entries:
@@ -489,14 +528,17 @@ class _Loader:
                 self._wrong(key, f"`{key.text}` stands inside `limit`", "begin it in the column of `limit`")
                 continue
             if key.text not in LIMITS:
-                section = _section_of(key.text)
-                hint = f"it belongs under `{section}`" if section else ""
-                self._wrong(key, f"`{key.text}` is no limit", hint or meant.hint(meant.limit(key.text, LIMITS), LIMITS))
+                self._wrong(key, f"`{key.text}` is no limit", hints.limit(key.text))
                 continue
             amount = amount_of(key.text, value.text) if isinstance(value, Scalar) else None
             if amount is None:
-                self._wrong(value, f"`{key.text}` takes {AMOUNT_FORMS[key.text].words}")
+                self._wrong(value, f"`{key.text}` takes {AMOUNT_FORMS[key.text].words}", hints.amount(key.text, value))
                 continue
+            if key.text == "memory" and amount < _LEAST_MEMORY:
+                self.warnings.append(
+                    f"{value.place}: `memory: {_said(value)}` is {amount} bytes, less than any container can be given:"
+                    " write its unit, such as 512m or 8g"
+                )
             places[key.text] = key.place
             limits[key.text] = amount
         return limits
@@ -505,7 +547,8 @@ class _Loader:
         required: set[str] = set()
         for word in self._words(item.get("require"), "require"):
             if word.text not in REQUIREMENTS:
-                self._wrong(word, f"`{word.text}` is nothing that can be required", _close(word.text, REQUIREMENTS))
+                hint = meant.hint(meant.requirement(word.text, REQUIREMENTS), REQUIREMENTS)
+                self._wrong(word, f"`{word.text}` is nothing that can be required", hint)
                 continue
             places[word.text] = word.place
             required.add(word.text)
@@ -516,7 +559,8 @@ class _Loader:
     def _version(self, document: Mapping, what: str = "a policy") -> None:
         node = document.get("version")
         if node is None:
-            self._wrong(document, "no `version`", f"{what} begins with `version: 1`")
+            if "version" not in self._strays:
+                self._wrong(document, "no `version`", f"{what} begins with `version: 1`")
         elif not isinstance(node, Scalar) or node.text != "1":
             self._wrong(node, "`version` must be 1", "it is the version of the language, not of your file")
 
@@ -526,7 +570,7 @@ class _Loader:
         if node is None:
             return None
         if not isinstance(node, Scalar) or node.text not in MODES:
-            close = _close(node.text, MODES) if isinstance(node, Scalar) else ""
+            close = hints.close_to(node.text, MODES) if isinstance(node, Scalar) else ""
             self._wrong(node, f"`mode` must be {' or '.join(MODES)}", close)
             return None
         return node.text == "observe"
@@ -556,7 +600,7 @@ class _Loader:
         if node is None:
             return
         if not isinstance(node, Sequence):
-            self._wrong(node, "`clients` is a list")
+            self._wrong(node, "`clients` is a list", "each client begins with `- name: …`")
             return
         if not node.items:
             # Read as "no clients" it would open the policy to everyone, which is the opposite of what it looks like.
@@ -583,7 +627,9 @@ class _Loader:
         strays = self._known(item, CLIENT_KEYS, "a client")
         name = self._word_of(item, "name")
         if not name or name == "anyone":
-            self._wrong(item, "a client needs a `name` other than anyone")
+            given = item.get("name")
+            if "name" not in strays and (given is None or name or _is_empty(given)):
+                self._wrong(item, "a client needs a `name` other than anyone")
             return None
         addresses = item.get("from")
         networks = [self._network(word) for word in self._words(addresses, "from")]
@@ -614,8 +660,8 @@ class _Loader:
     def _network(self, word: Scalar) -> Network | None:
         try:
             network = ipaddress.ip_network(word.text)
-        except ValueError as error:
-            self._wrong(word, f"`{word.text}` is no address or network", _whole_network(word.text) or str(error))
+        except ValueError:
+            self._wrong(word, f"`{word.text}` is no address or network", hints.network(word.text))
             return None
         if isinstance(network, ipaddress.IPv6Network) and network.overlaps(_MAPPED):
             self._wrong(word, f"`{word.text}` takes in IPv4 addresses", "write those as IPv4, 10.0.0.0/8")
@@ -628,6 +674,8 @@ class _Loader:
         if node is None:
             self._wrong(item, f"which rules has `{name}`?", "write their ids, or `rules: all`")
             return frozenset()
+        if isinstance(node, Sequence) and not node.items:
+            self.warnings.append(f"{node.place}: client `{name}` has no rules: whatever it asks is refused")
         ids: set[str] = set()
         for word in self._words(node, "rules"):
             if word.text == "all":
@@ -637,7 +685,7 @@ class _Loader:
             elif word.text in parts.rules:
                 ids.add(word.text)
             else:
-                self._wrong(word, f"`{word.text}` is no rule", _close(word.text, [*parts.rules, *parts.groups]))
+                self._wrong(word, f"`{word.text}` is no rule", hints.rule(word.text, [*parts.rules, *parts.groups]))
         return frozenset(ids)
 
     def _tests(self, document: Mapping, file: str, clients: Iterable[Client] | None) -> Iterable[PolicyTest]:
@@ -663,7 +711,7 @@ class _Loader:
         allowed, refused = (False, ()) if self._lies_deeper(item, strays) else self._expectation(item)
         client = self._text_of(item, "client") or None
         if client is not None and clients is not None and client not in clients:
-            hint = _close(client, clients) if clients else "this policy has none"
+            hint = hints.close_to(client, clients) if clients else "this policy has none"
             self._wrong(item.get("client") or item, f"`{client}` is no client", hint)
         if client is None and clients and asked is not None and asked.command:
             # A request without one is judged by all the rules; a command connects, and is somebody.
@@ -707,7 +755,7 @@ class _Loader:
             return None
         method, _, target = request.text.partition(" ")
         if method not in METHODS:
-            self._wrong(request, f"`{method}` is no method", _close(method.upper(), sorted(METHODS)))
+            self._wrong(request, f"`{method}` is no method", hints.close_to(method.upper(), sorted(METHODS)))
         return PolicyTest(name="", place=item.place, method=method, target=target)
 
     def _command(self, item: Mapping) -> PolicyTest | None:
@@ -730,6 +778,7 @@ class _Loader:
             return body is not None, json_of(body) if body is not None else None
         if body is not None:
             self._wrong(named, "`body-file` beside `body`", "a request has one body")
+            return False, None
         name = self._text_of(item, "body-file")
         if not name:
             self._wrong(named, "`body-file` is empty", "write the name of a file beside this one")
@@ -746,7 +795,12 @@ class _Loader:
             return node.text == "allowed", ()
         if not isinstance(node, Mapping) or [key.text for key, _ in node.entries] != ["refused"]:
             hint = "write `expect: allowed`, `expect: refused`, or `expect: {refused: {bind: /etc}}`"
-            self._wrong(node or item, "a test needs an `expect`", hint)
+            said = _said(node)
+            self._wrong(
+                node or item,
+                f"`{said}` is nothing to expect" if said else "a test needs an `expect`",
+                f"did you mean {hints.EXPECTED[said.lower()]}?" if said.lower() in hints.EXPECTED else hint,
+            )
             return True, ()
         asks = node.entries[0][1]
         if not isinstance(asks, Mapping):
@@ -781,15 +835,27 @@ class _Loader:
 
     def _known(self, node: Mapping, keys: tuple[str, ...], what: str) -> frozenset[str]:
         """Tell the keys that are none; gives back what they were meant to be."""
-        strays: set[str] = set()
+        strays: set[str] = set(keys) if node.cut else set()
         given = [key.text for key, _ in node.entries]
+        told: set[str] = set()
         for key, _ in node.entries:
             if key.text in keys:
                 continue
-            moved = _misplaced(key.text, what)
-            close = None if moved else meant.key(key.text, keys, given)
-            strays.update(_STANDS_FOR.get(key.text, (key.text,)) if close is None else (close,))
-            self._wrong(key, f"`{key.text}` is no key of {what}", moved or meant.hint(close, keys))
+            if (problem := odd(key)) is not None:
+                strays.add(_plain(key.text))
+                self.problems.append(problem)
+                continue
+            moved = hints.misplaced(key.text, what, given)
+            close = None if moved else hints.glued(key.text, keys) or meant.key(key.text, keys, given)
+            strays.update((key.text, *hints.STANDS_FOR.get(key.text, ())) if close is None else (close,))
+            if close is None and not moved and what in ("a client", "a test"):
+                strays.update(keys)  # whichever of them it was meant to be, that one is not missing too
+            hint = moved or meant.hint(close, keys)
+            if close is not None and key.text.startswith(f"{close}:"):
+                hint = f"write `{close}: {key.text.removeprefix(f'{close}:').strip()}`"
+            if hint not in told or not moved:
+                self._wrong(key, f"`{key.text}` is no key of {what}", hint)
+            told.add(hint)
         return frozenset(strays)
 
     def _words(self, node: Node | None, key: str) -> list[Scalar]:
@@ -798,20 +864,40 @@ class _Loader:
             return []
         if isinstance(node, Scalar):
             if node.text == "" and not node.quoted:
-                self._wrong(node, f"`{key}` is empty", "write `none` for nothing")
+                hint = "write `none` for nothing" if key in KINDS else "write what belongs there, or take it out"
+                self._wrong(node, f"`{key}` is empty", hint)
                 return []
-            return [node]
+            return self._plain_words([node])
         if isinstance(node, Mapping):
-            said = node.entries[0][0].text if node.entries else "…"
-            self._wrong(node, f"`{key}` takes words", f"such as `{key}: {said}`, or a list of them: [a, b]")
+            self._wrong(
+                node, f"`{key}` takes words", f"such as `{key}: {hints.example(key, node)}`, or a list of them: [a, b]"
+            )
             return []
         words: list[Scalar] = []
         for item in node.items:
             if isinstance(item, Scalar):
                 words.append(item)
+            elif isinstance(item, Mapping) and not node.flow:
+                self._wrong(item, f"`{key}` takes words", f"such as `- {hints.example(key, item)}`, without a `: `")
             else:
                 self._wrong(item, f"`{key}` takes words", "inside `[…]` write * for {id}, or quote the word")
-        return words
+        return self._plain_words(words)
+
+    def _plain_words(self, words: list[Scalar]) -> list[Scalar]:
+        """The words without those that hold what only looks like a space or a quote, or that end in a quote."""
+        plain: list[Scalar] = []
+        for word in words:
+            problem = odd(word)
+            last = word.text[-1:]
+            if problem is None and not word.quoted and last in ("'", '"') and word.text.count(last) == 1:
+                problem = word.place.problem(
+                    f"a `{last}` that was never opened", f"take it out, or quote the word: '{word.text}'"
+                )
+            if problem is None:
+                plain.append(word)
+            else:
+                self.problems.append(problem)
+        return plain
 
     def _text_of(self, node: Mapping, key: str) -> str:
         value = node.get(key)
@@ -836,17 +922,10 @@ class _Loader:
         if value is None:
             return None
         if not isinstance(value, Scalar) or re.fullmatch("[0-9]{1,10}", value.text) is None:
-            self._wrong(value, f"`{key}` is a number")
+            hint = "one for each client" if isinstance(value, Sequence) else "such as 1000: `id -u NAME` tells it"
+            self._wrong(value, f"`{key}` is a number", hint)
             return None
         return int(value.text)
-
-
-_EXAMPLES: Final = {
-    "grant": "{bind: /srv/ci/**}",
-    "only": "{container: ci-*}",
-    "asking": "{label: traefik.*}",
-    "limit": "{memory: 8g, pids: 2000}",
-}
 
 
 def _joined(base: Rule, rule: Rule) -> Rule:
@@ -883,14 +962,6 @@ def _takes(pattern: Pattern, value: str) -> bool:
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
-def _whole_network(text: str) -> str:
-    """The network that an address with a prefix lies in, as a hint."""
-    try:
-        return f"did you mean {ipaddress.ip_network(text, strict=False)}?"
-    except ValueError:
-        return ""
-
-
 def _overlap(one: Client, other: Client) -> bool:
     """Whether some peer could be both."""
     if one.unix_user is not None and other.unix_user is not None and one.unix_user != other.unix_user:
@@ -903,36 +974,33 @@ def _overlap(one: Client, other: Client) -> bool:
     return any(a.version == b.version and a.overlaps(b) for a in one.networks for b in other.networks)
 
 
-def _close(word: str, words: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f"did you mean {close[0]}?" if close else f"one of {', '.join(list(words)[:12])}"
+def _goes_on(above: Mapping, item: Mapping) -> bool:
+    """Whether an item of the rules has what the one above it lacks, and no `id` of its own."""
+    mine, its = {key.text for key, _ in item.entries}, {key.text for key, _ in above.entries}
+    return bool(mine) and "id" in its and mine <= set(RULE_KEYS) - its - {"id"} and not {"allow", "deny"} <= mine | its
 
 
-def _section_of(word: str) -> str:
-    """The section of a rule that a word belongs under; empty where it is no word of any."""
-    if word in KINDS and word not in RULE_KEYS:
-        return KINDS[word].section
-    return "limit" if word in LIMITS else ""
+def _names_its_keys(item: Mapping) -> Scalar | None:
+    """The key of a rule that is written as `run: {allow: …}`."""
+    if len(item.entries) != 1:
+        return None
+    name, keys = item.entries[0]
+    is_rule = isinstance(keys, Mapping) and any(key.text in RULE_KEYS for key, _ in keys.entries)
+    return name if is_rule and name.text not in RULE_KEYS else None
 
 
-def _misplaced(word: str, what: str) -> str:
-    """Where a word belongs that is a key, but not of what it stands in; empty where it is none."""
-    if what == "a rule":
-        if section := _section_of(word):
-            return f"it belongs under `{section}`: indent it"
-        if word in REQUIREMENTS:
-            return f"write `require: {word}`"
-        if word in POLICY_KEYS and word != "name":  # by which its `id` is meant, where it has none
-            return "it is a key of the policy: begin its line at the margin"
-    elif what == "a policy":
-        if word in RULE_KEYS:
-            return "it is a key of a rule: begin it in the column of its `id`"
-        if section := _section_of(word):
-            return f"it belongs under `{section}` of a rule"
-    elif what == "a test" and word in ("refused", "allowed"):
-        return "it belongs behind `expect:`"
-    return ""
+def _plain(word: str) -> str:
+    return "".join(char for char in word if char.isascii()).strip()
 
 
-_STANDS_FOR: Final = {"refused": ("expect",), "allowed": ("expect",)}
-"""Keys of a test that stand for another one."""
+_LEAST_MEMORY: Final = 6 * 2**20
+"""What every engine refuses to go below (moby, ``daemon/daemon_unix.go``, ``linuxMinMemory``)."""
+
+
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.text == ""
+
+
+def _said(node: Node | None) -> str:
+    """What was written where something else is wanted, in a word."""
+    return node.text if isinstance(node, Scalar) else ""

@@ -22,9 +22,10 @@ from sockproxy.docker.operations import METHODS, OPERATIONS
 from sockproxy.model import HOST, STAT, Json, JsonObject
 from sockproxy.policy import presets
 from sockproxy.policy.amounts import FORMS as AMOUNT_FORMS
-from sockproxy.policy.load import CLIENT_KEYS, POLICY_KEYS, RULE_KEYS, TEST_FILE_KEYS, TEST_KEYS, WORD
-from sockproxy.policy.patterns import DEVICE_RULE, FORM_WORDS, NAMESPACES, PUBLISH, WORDS
+from sockproxy.policy.keys import CLIENT_KEYS, POLICY_KEYS, RULE_KEYS, TEST_FILE_KEYS, TEST_KEYS, WORD
+from sockproxy.policy.patterns import DEVICE_RULE, FORM_WORDS, PUBLISH, WORDS
 from sockproxy.policy.rules import MODES
+from sockproxy.policy.slips import NAMESPACES
 
 _DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 _SCALAR: Final[list[Json]] = ["string", "number", "boolean"]

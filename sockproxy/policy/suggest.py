@@ -133,7 +133,7 @@ def _sort(
     """Put one refused ask where it belongs: a pattern, a higher limit, or words to the client."""
     match KINDS[ask.kind].section:
         case "limit":
-            if ask.amount is None:
+            if ask.amount is None or ask.amount < 0:
                 words.append(
                     f"set {ask.where}{_FLAGS.get(ask.value, '')}, at most {size(ask.value, rule.limit[ask.value])}"
                 )

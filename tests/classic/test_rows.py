@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockproxy.classic.rows import selectors
-from sockproxy.docker.operations import BY_NAME, OPERATIONS, select
+from sockproxy.docker.operations import BY_NAME, OPERATIONS
+from sockproxy.docker.selecting import select
 
 CHOOSABLE = [row.name for row in OPERATIONS if not row.never]
 

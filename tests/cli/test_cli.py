@@ -12,7 +12,7 @@ import click
 import pytest
 
 from sockproxy import __version__
-from sockproxy.cli import VERBS, main, options
+from sockproxy.cli import VERBS, main, options, verb
 from sockproxy.cli.run import LIMITS
 from sockproxy.proxy.limits import Limits
 from sockproxy.proxy.server import DEFAULT_ENGINE, DEFAULT_LISTEN
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_verbs_are_the_ones_that_scripts_rely_on(sockproxy: Sockproxy) -> None:
-    assert [verb.name for verb in VERBS] == [
+    assert list(VERBS) == [
         "run",
         "check",
         "explain",
@@ -45,10 +45,10 @@ def test_the_version_is_told(sockproxy: Sockproxy) -> None:
     assert sockproxy("--version").output == f"sockproxy {__version__}\n"
 
 
-@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
-def test_every_option_has_a_variable_and_its_help_says_which(sockproxy: Sockproxy, verb: str) -> None:
-    shown = " ".join(sockproxy(verb, "--help").output.split())
-    for param in main.commands[verb].params:
+@pytest.mark.parametrize("name", VERBS)
+def test_every_option_has_a_variable_and_its_help_says_which(sockproxy: Sockproxy, name: str) -> None:
+    shown = " ".join(sockproxy(name, "--help").output.split())
+    for param in verb(name).params:
         if isinstance(param, click.Option):
             assert isinstance(param.envvar, str), param.name
             assert param.envvar.startswith("SOCKPROXY_")
@@ -58,8 +58,8 @@ def test_every_option_has_a_variable_and_its_help_says_which(sockproxy: Sockprox
 
 def test_one_variable_means_one_thing() -> None:
     helps: dict[str, set[str]] = {}
-    for verb in ("run", "explain", "health", "check", "test", "doctor"):
-        for param in main.commands[verb].params:
+    for name in ("run", "explain", "health", "check", "test", "doctor"):
+        for param in verb(name).params:
             if isinstance(param, click.Option):
                 helps.setdefault(str(param.envvar), set()).add(str(param.help))
     assert not [name for name, said in helps.items() if len(said) > 1]
@@ -71,6 +71,21 @@ def test_each_limit_of_the_server_has_an_option() -> None:
 
 def test_the_defaults_are_the_servers() -> None:
     assert (options.DEFAULT_ENGINE, options.DEFAULT_LISTEN) == (DEFAULT_ENGINE, DEFAULT_LISTEN)
+
+
+def test_what_is_listed_of_a_verb_is_the_first_sentence_of_its_help() -> None:
+    for name in VERBS:
+        for columns in range(20, 140):
+            assert main.commands[name].get_short_help_str(columns) == verb(name).get_short_help_str(columns)
+
+
+@pytest.mark.parametrize("words", ["['--help']", "['health', '--help']", "['chek']"])
+def test_a_verb_is_imported_only_to_be_run(words: str) -> None:
+    code = f"import sys; from sockproxy.cli import VERBS, main; main({words}, standalone_mode=False)"
+    told = "print([name for name in VERBS if f'sockproxy.cli.{name}' in sys.modules])"
+    script = f"try:\n    {code.replace('; ', chr(10) + '    ')}\nexcept BaseException:\n    pass\n{told}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ("['health']" if "health" in words else "[]")
 
 
 def test_help_and_health_load_nothing_heavy() -> None:
@@ -127,10 +142,7 @@ def test_the_reference_of_the_policies_is_what_the_tables_say() -> None:
 
 
 def options_by_verb() -> dict[str, list[click.Option]]:
-    return {
-        name: [param for param in command.params if isinstance(param, click.Option)]
-        for name, command in main.commands.items()
-    }
+    return {name: [param for param in verb(name).params if isinstance(param, click.Option)] for name in VERBS}
 
 
 WRITTEN = [ROOT / "README.md", *(path for path in (ROOT / "deploy").rglob("*") if path.is_file())]
@@ -141,8 +153,8 @@ def test_variables_and_options_in_what_is_written_exist(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     variables = {str(option.envvar) for found in options_by_verb().values() for option in found}
     assert set(re.findall(r"\bSOCKPROXY_[A-Z_]+[A-Z]", text)) <= variables | {"SOCKPROXY_TEST_ENGINES"}
-    for verb, rest in re.findall(r"sockproxy (run|check|explain|test|health|demo|doctor|schema)((?: [^`\n#]*)?)", text):
-        known = {word for option in options_by_verb()[verb] for word in option.opts} | {"--help"}
+    for word, rest in re.findall(r"sockproxy (run|check|explain|test|health|demo|doctor|schema)((?: [^`\n#]*)?)", text):
+        known = {opt for option in options_by_verb()[word] for opt in option.opts} | {"--help"}
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known
 
 

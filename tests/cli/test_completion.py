@@ -42,7 +42,7 @@ def plain(line: str, folder: Path) -> list[str]:
 
 
 def test_every_verb_is_offered(tmp_path: Path) -> None:
-    assert plain("sockproxy ", tmp_path) == [verb.name for verb in VERBS]
+    assert plain("sockproxy ", tmp_path) == list(VERBS)
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,23 @@ def test_health_is_well_while_the_engine_is_there(spawn: Spawn, sockproxy: Sockp
     assert sockproxy("health", "--live", "--admin", f"tcp://{admin}").exit_code == 0
 
 
+def test_health_of_a_stranger(sockproxy: Sockproxy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+
+        def greet() -> None:
+            with stranger.accept()[0] as connection:
+                connection.recv(1024)
+                connection.sendall(b"SSH-2.0-x\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        result = sockproxy("health", "--admin", f"tcp://127.0.0.1:{port}")
+        thread.join()
+    assert result.exit_code == 1
+    assert result.stderr == f"not healthy: no answer from 127.0.0.1:{port} (it speaks no HTTP)\n"
+
+
 def test_health_of_nobody(sockproxy: Sockproxy) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -211,8 +211,9 @@ def test_what_was_found_is_written_as_junit_xml(sockproxy: Sockproxy, folder: Pa
 
 def test_a_file_that_cannot_be_written_is_a_mistake(sockproxy: Sockproxy, tmp_path: Path) -> None:
     result = sockproxy("test", "--junit-xml", str(tmp_path / "no" / "such" / "x.xml"), "read-only")
-    assert result.exit_code != 0
+    assert result.exit_code == 2
     assert "No such file or directory" in result.stderr
+    assert "passed" in result.stdout
 
 
 @given(st.text(), st.text(), st.text(), st.booleans())

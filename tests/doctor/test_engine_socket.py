@@ -141,6 +141,19 @@ def test_permission_denied(mode: int, fix: str, folder: Path, machine: Machine) 
 
 
 @root_only
+@pytest.mark.parametrize(("files", "named"), [({}, "daemon"), ({"/.dockerenv": ""}, "1")])
+def test_a_group_has_its_name_only_where_groups_are_the_hosts(
+    files: dict[str, str], named: str, folder: Path, machine: Machine
+) -> None:
+    path = folder / "docker.sock"
+    with listening(path):
+        os.chown(path, 4300, 1)
+        path.chmod(0o660)
+        told = as_another(path, machine(files))
+    assert f"--group-add 1 · systemd: SupplementaryGroups={named}" in told
+
+
+@root_only
 def test_a_folder_on_the_way_that_only_its_owner_may_search(folder: Path, machine: Machine) -> None:
     closed = folder / "closed"
     with listening(closed / "docker.sock"):

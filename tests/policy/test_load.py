@@ -112,7 +112,11 @@ HEAD = "version: 1\nrules:\n  - id: a\n    allow: [GET /info]\n"
         (HEAD + 'api: {min: "1.50", max: "1.40"}', "p.yaml:5:6", "above"),
         (HEAD + "api: {min: 41}", "p.yaml:5:12", "API version"),
         ("version: 1\nrules:\n  - id: a\n    allow: POST /containers/{id}/copy", "p.yaml:4:12", "never be allowed"),
-        ("version: 1\nrules:\n  - id: a\n    allow: GET /swarm/**", "p.yaml:4:12", "selects no endpoint"),
+        (
+            "version: 1\nrules:\n  - id: a\n    allow: GET /swarm/**",
+            "p.yaml:4:12",
+            "name it",
+        ),
         (HEAD + "tests:\n  - expect: allowed", "p.yaml:6:5", "needs a `request`"),
         (HEAD + "tests:\n  - request: GET /info", "p.yaml:6:5", "needs an `expect`"),
         (
@@ -190,6 +194,9 @@ def test_the_semantics_of_a_rule() -> None:
     assert not covers(run, Ask("capability", "CHOWN", "", plain=True))
     assert not covers(run, Ask("bind", "/a", ""))
     assert covers(run, Ask("volume", "anything", ""))
+    labelled = rule(loads(HEAD.replace("GET /info", "POST /containers/create") + "    only: {label: app}\n"), "a")
+    assert not covers(labelled, Ask("label", "order=go", ""))
+    assert covers(labelled, Ask("label", "order=go", "", plain=True))  # the image's own
     assert covers(run, Ask("limit", "memory", "", amount=2**30))
     assert not covers(run, Ask("limit", "memory", "", amount=2**30 + 1))
     assert not covers(run, Ask("limit", "memory", ""))

@@ -159,7 +159,7 @@ PATTERNS = [
     ("an image in upper case", kind("only", "image: Python:3"), "5:19: `Python:3`: an image's name is in lower case (did you mean python:3?)"),
     ("an image's web page", kind("only", "image: 'https://r.example.com/x'"), "5:19: `https://r.example.com/x`: an image's name has no `https://` (did you mean r.example.com/x?)"),
     ("a restart policy that is none", kind("only", "restart: allways"), "5:21: `allways` is no restart (did you mean always?)"),
-    ("a size with a space", kind("limit", "memory: 8 GB"), "5:21: `memory` takes a size, such as 512m or 8g"),
+    ("a size with a space", kind("limit", "memory: 8 GB"), "5:21: `memory` takes a size, such as 512m or 8g (did you mean 8GB?)"),
     ("a star without quotes", kind("only", "container: *"), "5:23: a word cannot begin with `*` (quote it)"),
     ("an address for a network", LOOK + "clients: [{name: ci, from: 10.0.0.1/8, rules: all}]\n", "3:28: `10.0.0.1/8` is no address or network (did you mean 10.0.0.0/8?)"),
     ("a rule that there is not", LOOK + "clients: [{name: ci, unix-user: 1, rules: rum}]\n", "3:43: `rum` is no rule (did you mean run?)"),

@@ -16,7 +16,8 @@ from jsonschema import Draft7Validator
 from sockproxy.cli.schema import schema_text
 from sockproxy.docker.asks import KINDS, LIMITS, REQUIREMENTS
 from sockproxy.docker.inspectors import INSPECTED
-from sockproxy.docker.operations import OPERATIONS, BadSelector, select
+from sockproxy.docker.operations import OPERATIONS
+from sockproxy.docker.selecting import BadSelector, select
 from sockproxy.errors import PolicyError
 from sockproxy.policy import presets
 from sockproxy.policy import schema as made
@@ -153,7 +154,7 @@ def test_what_is_written_is_accepted(text: str) -> None:
         HEAD + "    require: []",
         HEAD + "    grant: {capability: [cap_net_admin, 'SYS_*', Chown], gpu: 2, tunnel: session, privileged: '**'}",
         HEAD + "    grant: {device: [/dev/fuse, /dev/dri/**, /dev/sda r, 'c 10:229 rwm'], namespace: [pid=host, '*']}",
-        HEAD + "    only: {image: 3.1, restart: [no, on-failure], container: [label=ci, 42, true], volume: /x ro}",
+        HEAD + "    only: {image: 3.1, restart: [no, on-failure], container: [label=ci, 42, true], volume: x ro}",
         HEAD + "  - id: d\n    deny: [ANY /swarm/**, ANY /**]\n    asking: {label: x, bind: any}\n    because: reasons",
         HEAD + "  - {id: 5, allow: [GET|HEAD /_ping|version, GET /images|volumes/**, '  POST  /containers/*/kill ']}",
         HEAD + "api: {min: 1.24, max: '1.40'}\nmode: observe\nname:\nabout: true",
@@ -187,6 +188,7 @@ BEYOND = {
     "IPv4": "which addresses are IPv4's in another form",
     "too": "that two clients overlap",
     "a size": "nothing by another spelling, such as 0.5 bytes",
+    "name it": "what is marked explicit",
     "never be allowed": "what can be denied and not allowed",
 }
 """Mistakes that a schema cannot say, by a word of the loader's, and why."""

@@ -91,6 +91,9 @@ def test_what_no_yaml_allows_is_said_in_words() -> None:
     policy = loads(OWN + "    require: [read-only, non-root]\n")
     unset = refused(policy, Ask("limit", "memory", "HostConfig.Memory"))
     assert "set HostConfig.Memory (docker run --memory), at most 1g" in unset.message
+    endless = Ask("limit", "shm", "HostConfig.Tmpfs[/dev/shm]", amount=-1)
+    endless_said = refused(loads(OWN.replace("pids: 5", "shm: 64m")), endless).message
+    assert "(docker run --shm-size), at most 64m" in endless_said
     required = refused(policy, Ask("require", "read-only", "x"))
     assert "--read-only" in required.message
     assert required.fix == ""
