@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +31,18 @@ def in_place(folder: Path, engine: Engine, **variables: str) -> Iterator[str]:
         process = subprocess.Popen([COMMAND, "run"], env=environment, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + PATIENCE
-        while not listen.exists() and process.poll() is None and time.monotonic() < deadline:
+        while not _answers(listen) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert listen.exists(), (folder / "log").read_text(encoding="utf-8")
+        assert _answers(listen), (folder / "log").read_text(encoding="utf-8")
         yield f"unix://{listen}"
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE)
+
+
+def _answers(listen: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(listen)) == 0
 
 
 def test_reading_alone(engine: Engine, docker: Callable[..., Docker], tmp_path: Path) -> None:

@@ -60,6 +60,14 @@ def test_a_unix_socket_has_its_mode_and_group_and_is_removed_at_the_end(tmp_path
     assert not path.exists()
 
 
+def test_who_connects_before_it_is_served_is_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listen.bound(UnixListener(str(path))), socket.socket(socket.AF_UNIX) as early:
+        early.connect(str(path))
+    with listen.bound(TcpListener("127.0.0.1", 0)) as made, socket.create_connection(made.getsockname()):
+        pass
+
+
 def test_a_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as old:
