@@ -215,8 +215,8 @@ def _unix(text: str, path: str, query: str) -> UnixListener:
 def bound(listener: Listener) -> Iterator[socket.socket]:
     """A socket bound while the block runs; of a Unix socket the file is removed after it.
 
-    Who connects before connections are accepted waits for that, and is not refused: a script that waits for the socket's
-    file may go on as soon as it is there.
+    Who connects before connections are accepted waits for that, and is not refused: a script that waits for the file of
+    the socket may go on as soon as it is there.
 
     Raises:
         ConfigurationError: it cannot be bound.
