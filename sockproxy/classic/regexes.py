@@ -102,7 +102,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
     except (re.error, FutureWarning, DeprecationWarning, OverflowError, RecursionError) as error:
         raise BadExpressionError(str(error)) from None
     if (piece := endless(expression)) is not None:
-        raise BadExpressionError(f"`{piece}` can read one text in very many ways, and is not matched here")
+        raise BadExpressionError(f"`{piece}` could take for ever to match: repeat nothing that repeats by itself")
     return compiled
 
 
