@@ -107,6 +107,7 @@ KINDS = [
     ("granted, as docker's option has it", kind("grant", "ports: 80"), "5:13: `ports` is no kind of ask (did you mean publish?)"),
     ("granted, as compose has it", kind("grant", "network_mode: host"), "5:13: `network_mode` is no kind of ask (did you mean namespace?)"),
     ("held", kind("only", "images: python"), "5:12: `images` is no kind of ask (did you mean image?)"),
+    ("held, in docker's shorthand", kind("only", "net: bridge"), "5:12: `net` is no kind of ask (did you mean network?)"),
     ("held, and a power", kind("only", "mount: /srv"), "5:12: `mount` is no kind of ask (did you mean bind? it belongs under `grant`)"),
     ("held where it is granted", kind("only", "bind: /srv/**"), "5:12: `bind` is no kind of `only` (it belongs under `grant`)"),
     ("granted where it is held", kind("grant", "image: python"), "5:13: `image` is no kind of `grant` (it belongs under `only`)"),
