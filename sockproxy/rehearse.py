@@ -20,7 +20,7 @@ from sockproxy.policy.load import Client, Policy, PolicyTest
 Answer: TypeAlias = Callable[[str], "JsonObject | Missing"]
 """What answers look-ups: a path to a body."""
 
-ROUNDS: Final = 6
+ROUNDS: Final = 7
 """How often a call is judged again with more facts, before that counts as a fault."""
 
 

@@ -58,7 +58,7 @@ ANYONE: Final = "anyone"
 UNKNOWN: Final = "(unknown)"
 """The operation's name where no row was found."""
 
-_ROUNDS: Final = 6
+_ROUNDS: Final = 7
 """How often a call is judged again with more facts, before that counts as a fault of ours."""
 _REMEMBERED: Final = 4096
 _SHORT_TARGET: Final = 1024

@@ -81,7 +81,7 @@ def inspected(
         led = (links or {}).get(path, path)
         return Missing(409, "nobody knows") if led is None else {"Path": led}
 
-    for _ in range(6):
+    for _ in range(7):
         inspection = inspect(call, context, frozenset(held))
         if not inspection.needs:
             return inspection

@@ -60,7 +60,7 @@ MODULES = (
     "sockproxy/policy/suggest.py",
 )
 
-ROUNDS = 6
+ROUNDS = 7
 _HOST = "host:"
 _LOOK_UP = re.compile(
     r"/(?:containers|networks|volumes|images|exec|services|tasks|secrets|configs|plugins|nodes)(?:/[^/?#]+)+(?:\?[a-z]+=[a-z0-9]+)?"

@@ -10,10 +10,12 @@ from sockproxy.docker.fields import containers as fields
 from sockproxy.docker.inspectors import checkpoints, entering
 from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.host_config import (
+    DEFAULT_CPU_PERIOD,
     inspect_changed_limits,
     inspect_host_config,
     inspect_limits,
     inspect_requirements,
+    leaves_cpu_period,
     runtime,
 )
 from sockproxy.docker.inspectors.inspector import Inspector, is_true, nothing
@@ -28,6 +30,7 @@ from sockproxy.docker.inspectors.whose import (
     container_in_path,
     image,
     labels_of,
+    number,
     part,
     text,
 )
@@ -116,7 +119,12 @@ def _inspect_brought_labels(found: Findings, reference: str, sent: Labels) -> No
 
 def _update(found: Findings) -> Inspection:
     body = found.body(fields.UPDATE)
-    container = container_in_path(found, Purpose.CHANGE)
+    alone = leaves_cpu_period(body)
+    # Looked up as one that is entered, whatever is held, where its record says what the call amounts to.
+    container = container_in_path(found, Purpose.ENTER if alone else Purpose.CHANGE)
+    if alone and container is not None:
+        # Forwarded, so that what was judged is what is set: another update may come in between.
+        body["CpuPeriod"] = number(part(container.fact, "HostConfig"), "CpuPeriod") or DEFAULT_CPU_PERIOD
     # A field that an update does not have is unknown here, whatever it means in a create: it was asked for as such.
     known: JsonObject = {key: value for key, value in body.items() if key in fields.UPDATE.fields}
     inspect_host_config(found, known, "")

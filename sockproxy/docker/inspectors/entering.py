@@ -20,6 +20,7 @@ from sockproxy.docker.inspectors.findings import Findings
 from sockproxy.docker.inspectors.mounts import (
     Use,
     inspect_hidden_binds,
+    inspect_memory_volume,
     inspect_moved_volume,
     moved_path,
     parse_bind,
@@ -103,7 +104,7 @@ def _inspect_namespaces(found: Findings, host: JsonObject, prefix: str, through:
             # Processes of a third container can be reached through a shared process namespace, not through the others.
             _inspect_processes(found, mode, where, through)
         elif word in ("network", "ipc"):
-            _inspect_borrowed(found, key, word, mode, where)
+            _inspect_borrowed(found, key, word, mode, where, through)
 
 
 def _inspect_processes(found: Findings, mode: str, where: str, through: frozenset[str]) -> None:
@@ -111,6 +112,9 @@ def _inspect_processes(found: Findings, mode: str, where: str, through: frozense
 
     Of one that is gone no processes are left.
     """
+    if len(through) > _FARTHEST:
+        _ask_too_far(found, "pid", mode, where)
+        return
     reference = mode.partition(":")[2]
     gone = isinstance(found.look_up(f"/containers/{reference}/json"), Missing)
     third = None if gone else other_container(found, reference, where, Purpose.ENTER)
@@ -122,19 +126,38 @@ def _inspect_processes(found: Findings, mode: str, where: str, through: frozense
         inspect_given(found, third, through=through)
 
 
-def _inspect_borrowed(found: Findings, key: str, word: str, mode: str, where: str) -> None:
+_FARTHEST: Final = 2
+"""How many other containers a namespace is followed through: each takes a look-up, and a call has a few rounds of them
+at most. The engine sets no end to them."""
+
+
+def _ask_too_far(found: Findings, word: str, mode: str, where: str) -> None:
+    """The ask of a namespace behind more containers than are looked at: no grant covers what it may be."""
+    found.ask("namespace", f"{word}={mode}", f"{where} (by way of too many containers)", grantable=False)
+
+
+def _inspect_borrowed(found: Findings, key: str, word: str, mode: str, where: str, through: frozenset[str]) -> None:
     """The asks of a namespace that is a third container's: the host's, if that is whose it is, or networks.
 
-    One that is gone has left it behind, and nobody can say any more whose it was.
+    One that is gone has left it behind, and nobody can say any more whose it was. sockproxy's own is not entered by way
+    of another either: what listens on its loopback, the page of the operator first of all, trusts who is there.
     """
     seen: set[str] = set()
     fact: JsonObject = {}
     while mode.startswith("container:"):
         reference = mode.partition(":")[2]
+        if reference in seen:
+            return
+        if len(through) + len(seen) > _FARTHEST:
+            _ask_too_far(found, word, mode, where)
+            return
         told = found.look_up(f"/containers/{reference}/json")
         if isinstance(told, Missing):
             found.ask("namespace", f"{word}={mode}", where)
-        if told is None or isinstance(told, Missing) or reference in seen:
+        if told is None or isinstance(told, Missing):
+            return
+        if text(told, "Id") == found.context.own_container:
+            found.ask("container", text(told, "Name").removeprefix("/") or reference, where, grantable=False)
             return
         seen.add(reference)
         fact, mode = told, text(part(told, "HostConfig"), key)
@@ -190,6 +213,9 @@ def inspect_taken_volumes(found: Findings, container: Found, use: Use) -> None:
             # Whose a volume is that cannot be looked up, nobody knows.
             known = VOLUME_NAME.fullmatch(mount.volume) is not None
             found.ask("volume", mount.volume, mount.where, read_only=read_only, labels=labels, grantable=known)
+            if not isinstance(fact, Missing):
+                driver, options = text(fact, "Driver"), part(fact, "Options")
+                inspect_memory_volume(found, mount.target, driver, options, f"{mount.where} (volume {mount.volume})")
 
 
 def inspect_path(found: Findings, container: Found, path: str) -> None:

@@ -327,7 +327,7 @@ READ_HERE: Final = frozenset(_READERS)
 # Limits
 
 
-_DEFAULT_CPU_PERIOD: Final = 100_000
+DEFAULT_CPU_PERIOD: Final = 100_000
 """Microseconds (the kernel's default, which the engine leaves where none is given)."""
 
 
@@ -359,6 +359,11 @@ def inspect_changed_limits(found: Findings, resources: JsonObject) -> None:
         found.ask("limit", "pids", "PidsLimit", amount=pids if pids > 0 else None)
 
 
+def leaves_cpu_period(resources: JsonObject) -> bool:
+    """Whether an update sets a quota alone: the period that is there stays (tried on 20.10 and 28.5)."""
+    return number(resources, "CpuQuota") > 0 and not number(resources, "CpuPeriod")
+
+
 def memory_amount(values: JsonObject) -> int | None:
     """Bytes that `Memory` and `MemorySwap` come to.
 
@@ -378,7 +383,7 @@ def _cpus(values: JsonObject) -> int | None:
         return nano
     if (quota := number(values, "CpuQuota")) > 0:
         period = number(values, "CpuPeriod")
-        return quota * 1_000_000_000 // (period if period > 0 else _DEFAULT_CPU_PERIOD)
+        return quota * 1_000_000_000 // (period if period > 0 else DEFAULT_CPU_PERIOD)
     return None
 
 

@@ -164,7 +164,7 @@ def inspect_bind(found: Findings, spec: str, where: str) -> str:
     bind = parse_bind(spec, where)
     use = replace(bind.use, nonrecursive=_from_an_old_client(found))
     if not bind.source.startswith("/"):
-        inspect_volume(found, bind.source, where, use)
+        inspect_volume(found, bind.source, where, use, target=bind.target)
         return spec
     path = host_path(found, bind.source, where, use)
     if path is None:
@@ -192,7 +192,7 @@ def inspect_mount(found: Findings, mount: JsonObject, where: str) -> JsonObject:
             return mount if path is None else {**mount, "Source": path}
         case "volume":
             labels = labels_of(part(mount, "VolumeOptions", "Labels"))
-            inspect_volume(found, source, where, use, new_labels=labels)
+            inspect_volume(found, source, where, use, target=text(mount, "Target"), new_labels=labels)
         case "image":
             known = image(found, source, f"{where}.Source")
             return {**mount, "Source": known.identity or known.forward} if known else mount
@@ -227,7 +227,9 @@ def _inspect_driver_config(found: Findings, mount: JsonObject, where: str, use: 
     driver, options = text(config, "Name"), part(config, "Options")
     if not (driver or options):
         return mount
-    judged = inspect_driver(found, driver, options, f"{where}.VolumeOptions.DriverConfig", use)
+    here = f"{where}.VolumeOptions.DriverConfig"
+    judged = inspect_driver(found, driver, options, here, use)
+    inspect_memory_volume(found, text(mount, "Target"), driver, options, here)
     if judged == options:
         return mount
     return {**mount, "VolumeOptions": {**volume, "DriverConfig": {**config, "Options": judged}}}
@@ -254,14 +256,25 @@ _TMPFS_WORDS: Final = frozenset(
 
 def inspect_tmpfs(found: Findings, target: str, options: str, where: str) -> None:
     """The asks of one of `Tmpfs`: none, but for words that make another mount of it (`shared`, `bind`, `remount`)."""
+    for option in options.split(","):
+        word = option.partition("=")[0]
+        if word and word not in _TMPFS_WORDS:
+            found.ask("field", f"{_name(where)}={word}", where)
+    _inspect_shared_memory(found, target, _tmpfs_size(options), where)
+
+
+def _tmpfs_size(options: str) -> int:
+    """Bytes that the options of a tmpfs come to; 0, which is as much as there is, where they do not say.
+
+    `size` and `nr_blocks` are one setting, and the later counts (Linux, ``mm/shmem.c``; tried on 20.10 and 28.5). How
+    long a block is only the engine's own machine knows.
+    """
     size = 0
     for option in options.split(","):
         word, _, value = option.partition("=")
-        if word and word not in _TMPFS_WORDS:
-            found.ask("field", f"{_name(where)}={word}", where)
-        if word == "size":
-            size = _tmpfs_bytes(value)
-    _inspect_shared_memory(found, target, size, where)
+        if word in ("size", "nr_blocks"):
+            size = _tmpfs_bytes(value) if word == "size" else 0
+    return size
 
 
 _TMPFS_SIZE: Final = re.compile(r"([0-9]{1,19})([kmg]?)", re.ASCII | re.IGNORECASE)
@@ -273,15 +286,28 @@ def _tmpfs_bytes(value: str) -> int:
     return int(match[1]) << (10 * " kmg".index(match[2].lower() or " ")) if match is not None else 0
 
 
-_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a container's
+_SHARED_MEMORY: Final = frozenset({"/dev/shm", "/dev"})  # noqa: S108 - a container's
+"""Where it is, and the folder that it is in: mounted anew, that has none but what is made there."""
 _ENDLESS: Final = -1
 """No limit at all, as the engine writes it."""
 
 
 def _inspect_shared_memory(found: Findings, target: str, size: int, where: str) -> None:
     """The ask of a tmpfs that stands where shared memory does: it takes the place of the one that `ShmSize` limits."""
-    if clean(f"/{target}") == _SHARED_MEMORY:
+    if clean(f"/{target}") in _SHARED_MEMORY:
         found.ask("limit", "shm", where, amount=size if size > 0 else _ENDLESS)
+
+
+_MEMORY_TYPES: Final = frozenset({"tmpfs", "ramfs", "hugetlbfs"})
+"""File systems that are memory; the first alone keeps to a size in bytes of its own."""
+
+
+def inspect_memory_volume(found: Findings, target: str, driver: str, options: JsonObject, where: str) -> None:
+    """The ask of a volume that is made of memory where shared memory stands."""
+    kind = text(options, "type")
+    if driver in ("", "local") and kind in _MEMORY_TYPES:
+        size = _tmpfs_size(text(options, "o")) if kind == "tmpfs" else 0
+        _inspect_shared_memory(found, target, size, where)
 
 
 def _name(where: str) -> str:
@@ -292,8 +318,8 @@ def _name(where: str) -> str:
 # Volumes
 
 
-def inspect_volume(found: Findings, name: str, where: str, use: Use, *, new_labels: Labels = ()) -> None:
-    """The asks of using a volume: whose it is, and what its driver's options make of it.
+def inspect_volume(found: Findings, name: str, where: str, use: Use, *, target: str, new_labels: Labels = ()) -> None:
+    """The asks of using a volume: whose it is, and what its driver's options make of it. ``target`` is where.
 
     Raises:
         Malformed: no local volume can have that name.
@@ -310,9 +336,9 @@ def inspect_volume(found: Findings, name: str, where: str, use: Use, *, new_labe
     labels = new_labels if isinstance(fact, Missing) else labels_of(fact.get("Labels"))
     found.ask("volume", name, where, read_only=use.read_only, labels=labels)
     if not isinstance(fact, Missing):
-        inspect_driver(
-            found, text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})", use, recorded=True
-        )
+        driver, options, here = text(fact, "Driver"), part(fact, "Options"), f"{where} (volume {name})"
+        inspect_driver(found, driver, options, here, use, recorded=True)
+        inspect_memory_volume(found, target, driver, options, here)
 
 
 def inspect_hidden_binds(found: Findings, name: str, where: str, use: Use) -> None:

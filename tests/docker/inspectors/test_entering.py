@@ -125,6 +125,32 @@ def test_a_namespace_that_a_third_container_has_of_the_host_is_the_hosts(
     assert asks("POST /containers/web/attach", None, engine) == {"container: web"} | expected
 
 
+@pytest.mark.parametrize("mode", ["NetworkMode", "IpcMode"])
+@pytest.mark.parametrize("between", [{}, {FOURTH: OWN}])
+def test_a_namespace_of_the_own_container_is_not_entered_by_way_of_another(mode: str, between: dict[str, str]) -> None:
+    engine: dict[str, Any] = web({mode: f"container:{next(iter(between), OWN)}"})
+    engine |= {f"/containers/{OWN}/json": {"Id": OWN, "Name": "/own"}}
+    engine |= {
+        f"/containers/{one}/json": {"Id": one, "Name": "/x", "HostConfig": {mode: f"container:{next_}"}}
+        for one, next_ in between.items()
+    }
+    found = inspected("POST /containers/web/attach", None, engine, own=OWN).asks
+    assert [str(ask) for ask in found if not ask.grantable] == ["container: own"]
+
+
+@pytest.mark.parametrize("mode", ["NetworkMode", "IpcMode", "PidMode"])
+@pytest.mark.parametrize("length", [4, 1000])
+def test_a_namespace_behind_many_others_is_not_followed_to_its_end(mode: str, length: int) -> None:
+    engine: dict[str, Any] = {"/exec/ab/json": {"ContainerID": ID}}
+    for at in range(length):
+        name = ID if at == 0 else f"c{at}"
+        given = {mode: "host" if at == length - 1 else f"container:c{at + 1}"}
+        engine[f"/containers/{name}/json"] = {"Id": name, "Name": f"/c{at}", "HostConfig": given}
+    found = inspected("POST /exec/ab/start", {}, engine).asks
+    word = mode.removesuffix("Mode").lower()
+    assert [str(ask) for ask in found if not ask.grantable] == [f"namespace: {word}=container:c3"]
+
+
 def test_websockets_attach_the_same() -> None:
     engine = web({"Binds": ["/etc:/h"]})
     assert asks("GET /containers/web/attach/ws?stream=1", None, engine) == {"container: web", "bind: /etc"}

@@ -235,6 +235,29 @@ def test_limits_of_a_create(fields: JsonObject, expected: dict[str, int]) -> Non
     assert limits(fields) == NONE | expected
 
 
+PERIOD: JsonObject = {"Id": "ab" * 32, "Name": "/web", "HostConfig": {"CpuPeriod": 1000, "CpuQuota": 1000}}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent_", "amount", "forwarded"),
+    [
+        # The period that is there stays, and what the quota amounts to hangs on it.
+        (PERIOD, {"CpuQuota": 100_000}, 100_000_000_000, {"CpuQuota": 100_000, "CpuPeriod": 1000}),
+        ({}, {"CpuQuota": 100_000}, 1_000_000_000, {"CpuQuota": 100_000, "CpuPeriod": 100_000}),
+        (PERIOD, {"CpuQuota": 50, "CpuPeriod": 100}, 500_000_000, {"CpuQuota": 50, "CpuPeriod": 100}),
+        (PERIOD, {"NanoCpus": 5}, 5, {"NanoCpus": 5}),
+        (PERIOD, {"CpuQuota": -1}, None, {"CpuQuota": -1}),
+    ],
+)
+@pytest.mark.parametrize("held", [(), ("container",)])
+def test_a_quota_is_judged_by_the_period_that_goes_with_it(
+    given: JsonObject, sent_: JsonObject, amount: int | None, forwarded: JsonObject, held: tuple[str, ...]
+) -> None:
+    found = inspected("POST /containers/web/update", sent_, {"/containers/web/json": given}, held=held)
+    assert [ask.amount for ask in found.asks if str(ask) == "limit: cpus"] == [amount]
+    assert sent(found) == forwarded
+
+
 def changed(fields: JsonObject) -> dict[str, int | None]:
     found = inspected("POST /containers/web/update", fields).asks
     return {ask.value: ask.amount for ask in found if ask.kind == "limit"}

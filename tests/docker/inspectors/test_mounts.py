@@ -285,6 +285,10 @@ def test_a_tmpfs_that_is_more_than_one_is_asked_for(options: str) -> None:
         ({"Tmpfs": {"/dev/shm": "size=0"}}, -1),
         ({"Mounts": [{"Type": "tmpfs", "Target": "/dev/shm", "TmpfsOptions": {"SizeBytes": 1024}}]}, 1024),
         ({"Mounts": [{"Type": "tmpfs", "Target": "/dev/shm/"}]}, -1),
+        ({"Tmpfs": {"/dev/shm": "size=64m,nr_blocks=1000000"}}, -1),
+        ({"Tmpfs": {"/dev/shm": "nr_blocks=1000000,size=64m"}}, 64 << 20),
+        ({"Tmpfs": {"/dev/": "dev,size=9g"}}, 9 << 30),
+        ({"Mounts": [{"Type": "tmpfs", "Target": "/dev"}]}, -1),
         ({"Tmpfs": {"/dev/shm/x": "size=1g", "/tmp": ""}}, None),
         ({"Mounts": [{"Type": "volume", "Source": "v", "Target": "/dev/shm"}]}, None),
     ],
@@ -292,3 +296,41 @@ def test_a_tmpfs_that_is_more_than_one_is_asked_for(options: str) -> None:
 def test_a_tmpfs_in_the_place_of_shared_memory_is_that(fields: dict[str, Any], amount: int | None) -> None:
     found = inspected("POST /containers/create", {"Image": "x", "HostConfig": fields})
     assert [ask.amount for ask in found.asks if str(ask) == "limit: shm"] == ([] if amount is None else [amount])
+
+
+@pytest.mark.parametrize(
+    ("options", "amount"),
+    [
+        ({"type": "tmpfs", "device": "tmpfs", "o": "size=5g,uid=1000"}, 5 << 30),
+        ({"type": "tmpfs", "device": "x"}, -1),
+        ({"type": "ramfs", "device": "x", "o": "size=1m"}, -1),
+        ({"type": "nfs", "device": ":/x", "o": "addr=10.0.0.1"}, None),
+        ({"type": "none", "device": "/srv/x", "o": "bind"}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Binds": ["v:/dev/shm"]},
+        {"Binds": ["v:/dev:ro"]},
+        {"Mounts": [{"Type": "volume", "Source": "v", "Target": "/dev/./shm"}]},
+        {"VolumesFrom": ["web"]},
+    ],
+)
+def test_a_volume_made_of_memory_in_the_place_of_shared_memory_is_that(
+    fields: dict[str, Any], options: dict[str, str], amount: int | None
+) -> None:
+    engine: dict[str, Any] = {
+        "/volumes/v": {"Name": "v", "Driver": "local", "Options": options},
+        "/containers/web/json": {"Name": "/web", "HostConfig": {"Binds": ["v:/dev/shm"]}},
+    }
+    found = inspected("POST /containers/create", {"Image": "x", "HostConfig": fields}, engine)
+    assert [ask.amount for ask in found.asks if str(ask) == "limit: shm"] == ([] if amount is None else [amount])
+    assert "limit: shm" not in host({"Binds": ["v:/tmp"]}, engine)
+
+
+def test_a_mount_may_bring_the_options_that_make_memory_of_it() -> None:
+    config = {"Options": {"type": "tmpfs", "device": "tmpfs"}}
+    mount = {"Type": "volume", "Source": "new", "Target": "/dev/shm", "VolumeOptions": {"DriverConfig": config}}
+    assert "limit: shm" in host({"Mounts": [mount]}, {"/volumes/new": MISSING})
