@@ -24,6 +24,9 @@ from sockproxy.model import Absent, Context, Deny, Inspection, Json, Needs, Obse
 from sockproxy.policy.load import Client, Policy
 from sockproxy.printable import printable
 
+ROUNDS: Final = 7
+"""How often a call is judged again with more facts, before that counts as a fault of ours."""
+
 
 def recognise(
     method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]]

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from sockproxy.docker.body import serialise
 from sockproxy.docker.paths import clean
 from sockproxy.errors import ConfigurationError, Internal, Refusal
-from sockproxy.judge import call, early, judge, recognise, refusal
+from sockproxy.judge import ROUNDS, call, early, judge, recognise, refusal
 from sockproxy.model import HOST, STAT, Absent, Allow, Ask, Context, Deny, Facts, JsonObject, Missing, Needs, Verdict
 from sockproxy.policy.load import Client, Policy, PolicyTest
 
 Answer: TypeAlias = Callable[[str], "JsonObject | Missing"]
 """What answers look-ups: a path to a body."""
-
-ROUNDS: Final = 7
-"""How often a call is judged again with more facts, before that counts as a fault."""
 
 
 class Unable(Exception):

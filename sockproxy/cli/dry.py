@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import UnsupportedOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from sockproxy.cli.calls import as_fields, policy_fields, remedy_fields, show_calls, show_remedy, verdict_word
-from sockproxy.cli.remedy import Judged, remedy
+from sockproxy.cli.remedy import Judged, Remedy, remedy
 from sockproxy.errors import ConfigurationError
 from sockproxy.model import Allow, Deny, JsonObject, Verdict, WouldDeny
 from sockproxy.printable import printable
@@ -33,6 +34,23 @@ _CUT: Final = {
     "tunnel": "it was ended at BuildKit's tunnel, which can be judged and not be acted out:"
     " what comes after it, and what is built inside, is not seen",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Explained:
+    """A command that was run dry, and what the policy says to it."""
+
+    words: Sequence[str]
+    run: DryRun
+    calls: list[Judged]
+    behind: list[Judged]
+    """What a build would ask behind BuildKit's tunnel."""
+    policy: Policy
+    client: Client | None
+
+    def remedy(self) -> Remedy:
+        """What would allow all of it."""
+        return remedy([*self.calls, *self.behind], self.policy, self.client)
 
 
 def scene_of(told: dict[str, JsonObject], *, engine: str | None, version: str | None, host_root: str | None) -> Scene:
@@ -75,11 +93,11 @@ def explain_command(
     except CommandMissing as error:
         raise ConfigurationError(str(error)) from None
     calls = [_judged(call) for call in run.calls]
-    behind = _behind_tunnel(run, policy, client)
+    explained = _Explained(words, run, calls, _behind_tunnel(run, policy, client), policy, client)
     if as_json:
-        _as_json(words, run, calls, behind, policy, client, quiet=quiet)
+        _as_json(explained, quiet=quiet)
     else:
-        _as_text(words, run, calls, behind, policy, client, seconds=seconds, quiet=quiet)
+        _as_text(explained, seconds=seconds, quiet=quiet)
     if not calls:
         return 2
     return 1 if run.refused else 0
@@ -148,29 +166,21 @@ def _asked(call: Witnessed) -> str:
     return f"{call.request.method} {_ID.sub(lambda found: found[0][:12], call.request.path)}{name}"
 
 
-def _as_text(
-    words: Sequence[str],
-    run: DryRun,
-    calls: list[Judged],
-    behind: list[Judged],
-    policy: Policy,
-    client: Client | None,
-    *,
-    seconds: float,
-    quiet: bool,
-) -> None:
+def _as_text(explained: _Explained, *, seconds: float, quiet: bool) -> None:
+    run, policy, client = explained.run, explained.policy, explained.client
     whose = f", client `{client.name}`" if client is not None else ""
-    title = f"{printable(shlex.join(words), 4096)}  (policy `{policy.name}`{whose}, API {run.version}; nothing is made)"
+    command = printable(shlex.join(explained.words), 4096)
+    title = f"{command}  (policy `{policy.name}`{whose}, API {run.version}; nothing is made)"
     click.echo(title)
-    for line in _headlines(run, calls, seconds):
+    for line in _headlines(run, explained.calls, seconds):
         click.echo(line)
-    if lacking := [f"`{call.asked}`" for call in behind if call.refused]:
+    if lacking := [f"`{call.asked}`" for call in explained.behind if call.refused]:
         click.echo(
             f"a build asks {' and '.join(lacking)} behind it, which would be refused: the block below has it too"
         )
-    show_calls(calls, policy)
+    show_calls(explained.calls, policy)
     if run.refused or lacking:
-        show_remedy(remedy([*calls, *behind], policy, client), policy, client)
+        show_remedy(explained.remedy(), policy, client)
     if not quiet and run.ended.output.strip():
         click.secho("\nwhat the command said:\n", bold=True)
         for line in run.ended.output.rstrip().splitlines():
@@ -220,25 +230,17 @@ def _headlines(run: DryRun, calls: list[Judged], seconds: float) -> list[str]:
     return lines
 
 
-def _as_json(
-    words: Sequence[str],
-    run: DryRun,
-    calls: list[Judged],
-    behind: list[Judged],
-    policy: Policy,
-    client: Client | None,
-    *,
-    quiet: bool,
-) -> None:
+def _as_json(explained: _Explained, *, quiet: bool) -> None:
+    run, policy = explained.run, explained.policy
     told = {
-        "command": list(words),
+        "command": list(explained.words),
         "policy": policy_fields(policy),
         "api_version": run.version,
-        "verdict": verdict_word(calls) if calls else None,
+        "verdict": verdict_word(explained.calls) if explained.calls else None,
         "ended": {"status": run.ended.status, "by": run.cut or None},
-        "calls": as_fields(calls, policy),
-        "behind_tunnel": as_fields(behind, policy),
-        **remedy_fields(remedy([*calls, *behind], policy, client)),
+        "calls": as_fields(explained.calls, policy),
+        "behind_tunnel": as_fields(explained.behind, policy),
+        **remedy_fields(explained.remedy()),
         "output": None if quiet else run.ended.output,
     }
     click.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -58,8 +58,6 @@ ANYONE: Final = "anyone"
 UNKNOWN: Final = "(unknown)"
 """The operation's name where no row was found."""
 
-_ROUNDS: Final = 7
-"""How often a call is judged again with more facts, before that counts as a fault of ours."""
 _REMEMBERED: Final = 4096
 _SHORT_TARGET: Final = 1024
 """Verdicts remembered, and the longest target of one."""
@@ -230,7 +228,7 @@ class Gateway:
         context = known
         seen.engine_version = context.engine_version
         call = judge.call(request, operation, params, seen.body, policy, context)
-        for _ in range(_ROUNDS):
+        for _ in range(judge.ROUNDS):
             verdict = (judge.observe if observing else judge.judge)(call, policy, context, client)
             if not isinstance(verdict, Needs):
                 break

@@ -125,13 +125,7 @@ class Lookups:
         Raises:
             EngineDown: it cannot be asked.
         """
-        try:
-            status, told = await self._ask(path, tuple(query))
-        except httpx.HTTPError as error:
-            raise self._lost(error) from error
-        except ValueError as error:
-            raise EngineDown(f"the engine's answer to GET {path} is no JSON") from error
-        self._notice("reached")
+        status, told = await self._told(path, tuple(query))
         return told if status == 200 else None
 
     async def ping(self) -> None:
@@ -175,14 +169,8 @@ class Lookups:
         return EngineDown(f"cannot ask the engine at {self._address}: {why}", status=503 if away else 502)
 
     async def _get(self, path: str) -> JsonObject | Missing:
-        try:
-            scope = (("scope", "swarm"),) if path.endswith(SWARM_SCOPE) else ()
-            status, told = await self._ask(path.removesuffix(SWARM_SCOPE), scope)
-        except httpx.HTTPError as error:
-            raise self._lost(error) from error
-        except ValueError as error:
-            raise EngineDown(f"the engine's answer to GET {path} is no JSON") from error
-        self._notice("reached")
+        scope = (("scope", "swarm"),) if path.endswith(SWARM_SCOPE) else ()
+        status, told = await self._told(path.removesuffix(SWARM_SCOPE), scope)
         # 503 is how an engine says that it is in no swarm, or in a locked one.
         if 400 <= status < 500 or status == 503:
             message = told.get("message") if isinstance(told, dict) else None
@@ -190,6 +178,21 @@ class Lookups:
         if status != 200 or not isinstance(told, dict):
             raise EngineDown(f"the engine answered GET {path} with status {status}")
         return told
+
+    async def _told(self, path: str, query: tuple[tuple[str, str], ...]) -> tuple[int, Json]:
+        """What the engine answers to a GET: its status, and the body.
+
+        Raises:
+            EngineDown: it cannot be asked, or answers what is no JSON.
+        """
+        try:
+            answer = await self._ask(path, query)
+        except httpx.HTTPError as error:
+            raise self._lost(error) from error
+        except ValueError as error:
+            raise EngineDown(f"the engine's answer to GET {path} is no JSON") from error
+        self._notice("reached")
+        return answer
 
     async def _ask(self, path: str, query: tuple[tuple[str, str], ...]) -> tuple[int, Json]:
         target = encode_target(None, path, query).encode("ascii")

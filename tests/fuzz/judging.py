@@ -60,7 +60,6 @@ MODULES = (
     "sockproxy/policy/suggest.py",
 )
 
-ROUNDS = 7
 _HOST = "host:"
 _LOOK_UP = re.compile(
     r"/(?:containers|networks|volumes|images|exec|services|tasks|secrets|configs|plugins|nodes)(?:/[^/?#]+)+(?:\?[a-z]+=[a-z0-9]+)?"
@@ -207,7 +206,7 @@ def _judge(judged: Judged, scene: Scene, policy: Policy, client: Any) -> None:
     body = None if operation.body == "tar" else scene.body
     call = judge.call(request, operation, params, body, policy, scene.context)
     judged.context = scene.context
-    for _ in range(ROUNDS):
+    for _ in range(judge.ROUNDS):
         result = judge.judge(call, policy, judged.context, client)
         if not isinstance(result, Needs):
             break
